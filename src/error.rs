@@ -1,0 +1,125 @@
+//! Everything that can go wrong, once, with the figures that the caller needs.
+//!
+//! `node::errors` maps each variant to the stable `code` that JavaScript sees.
+
+use thiserror::Error as ThisError;
+
+/// What a call on the segment can fail with.
+#[derive(Debug, Clone, PartialEq, Eq, ThisError)]
+pub enum Error {
+    /// The segment has no room; nothing was changed.
+    #[error("out of shared memory: {need} bytes needed, {free} free of {maximum}")]
+    OutOfMemory {
+        /// Bytes that the operation asked for.
+        need: u64,
+        /// Bytes that are free, though perhaps not in one piece.
+        free: u64,
+        /// Bytes that values may take in all.
+        maximum: u64,
+    },
+    /// A latch stayed with a living owner for longer than the caller may wait; nothing was done.
+    #[error("process {pid} ({state}) has held a latch for too long")]
+    Busy {
+        /// Process that owns the latch.
+        pid: u32,
+        /// Its state in the words of the kernel: `running`, `sleeping`, `stopped`, ...
+        state: &'static str,
+    },
+    /// The segment holds something that no member writes.
+    #[error("the segment is damaged: {what} at {at:#x}")]
+    Corrupted {
+        /// Which rule is broken.
+        what: &'static str,
+        /// Offset at which it was noticed.
+        at: u64,
+    },
+    /// The key is longer than [`crate::entry::MAX_KEY_UNITS`].
+    #[error("a key has at most {maximum} UTF-16 units, this one has {length}")]
+    KeyTooLong {
+        /// UTF-16 units of the key.
+        length: u64,
+        /// UTF-16 units that a key may have.
+        maximum: u64,
+    },
+    /// The value is longer than [`crate::entry::MAX_VALUE_BYTES`].
+    #[error("a value has at most {maximum} bytes, this one has {length}")]
+    ValueTooLarge {
+        /// Bytes of the value.
+        length: u64,
+        /// Bytes that a value may have.
+        maximum: u64,
+    },
+    /// The entry to be added to holds another kind of value.
+    #[error("the value is not a number but {kind}")]
+    NotANumber {
+        /// Kind of the value that stands there.
+        kind: &'static str,
+    },
+    /// The sum would not be exact (beyond 2^53 - 1) or not finite; nothing was changed.
+    #[error("the sum would be {0}, which is no longer exact")]
+    OutOfRange(String),
+    /// All member slots are taken by living processes.
+    #[error("all {maximum} places for members are taken")]
+    TooManyMembers {
+        /// Slots of the segment.
+        maximum: u64,
+    },
+    /// Nobody listens where the hub should be.
+    #[error("no hub answers at {0}")]
+    NoHub(String),
+    /// The hub does not let this process in.
+    #[error("the hub refused this process: {0}")]
+    Refused(String),
+    /// The segment was made by another layout version of the package.
+    #[error("the segment has layout {theirs}, this build of the package has {ours}")]
+    LayoutMismatch {
+        /// Layout version of this build.
+        ours: u64,
+        /// Layout version found.
+        theirs: u64,
+    },
+    /// The size asked for cannot make a segment.
+    #[error("a segment has from {minimum} to {maximum} bytes, not {size}")]
+    BadSize {
+        /// Bytes asked for.
+        size: u64,
+        /// Smallest size that works.
+        minimum: u64,
+        /// Largest size that works.
+        maximum: u64,
+    },
+    /// The segment exists already, with other settings.
+    #[error("the segment exists already; configure before the first operation")]
+    AlreadyOpen,
+    /// This member has left the segment.
+    #[error("the shared memory is closed")]
+    Closed,
+    /// The operating system refused a call.
+    #[error("{call} failed: {source}", source = rustix::io::Errno::from_raw_os_error(*errno))]
+    System {
+        /// Name of the call.
+        call: &'static str,
+        /// Error number.
+        errno: i32,
+    },
+}
+
+impl Error {
+    /// Damage found at an offset.
+    #[cold]
+    #[must_use]
+    pub const fn corrupted(what: &'static str, at: u64) -> Self {
+        Self::Corrupted { what, at }
+    }
+
+    /// A function that turns an error number into the error of `call`.
+    pub fn system(call: &'static str) -> impl FnOnce(rustix::io::Errno) -> Self {
+        move |errno| Self::System {
+            call,
+            errno: errno.raw_os_error(),
+        }
+    }
+}
+
+/// The result of a call on the segment.
+pub type Result<T, E = Error> = core::result::Result<T, E>;

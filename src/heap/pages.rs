@@ -1,0 +1,421 @@
+//! The page area: finding, taking and giving back pieces of it.
+//!
+//! Each piece is a [`Fact`]. Who wants pages looks for them without a latch, then takes them under
+//! the latch of the area's domain if the facts still stand as they were seen; neighbouring free
+//! pieces become one on the way. A taken piece belongs to its builder alone until a shard's intent
+//! makes it a span or a run, and giving it back is a store by whoever owns it. Only words of free
+//! pieces ever change under the latch, so walkers and owners do not disturb each other.
+//!
+//! The search starts where a piece of about that length was last given back or cut off (a hint: it
+//! saves time and proves nothing), so that a value that is overwritten again and again goes to and
+//! fro between two places, and the rest of the file stays without memory.
+
+use crate::error::{Error, Result};
+use crate::heap::fact::Fact;
+use crate::latch::{self, Held};
+use crate::segment::Segment;
+use crate::segment::layout::{PAGE, header, member};
+use crate::segment::members::{self, MemberId};
+use crate::segment::region::Offset;
+use crate::sync::{Ordering, fence};
+
+/// Backing for facts and span records grows by this many pages of the area.
+const FACTS_STEP: u64 = 8192;
+/// How many neighbours become one piece in one intent.
+const MERGES: usize = 64;
+
+/// Under which of its two notes a member keeps a piece that it is building.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Note {
+    /// The run for a large value.
+    Run = 0,
+    /// Pages that become a span.
+    Span = 1,
+}
+
+impl Note {
+    /// Both.
+    pub const ALL: [Self; 2] = [Self::Run, Self::Span];
+
+    /// Where a member keeps it.
+    #[must_use]
+    pub fn at(self, segment: &Segment, slot: u64) -> Offset {
+        segment
+            .layout()
+            .member(slot)
+            .add(member::BUILDING)
+            .word(self as u64)
+    }
+}
+
+/// A piece that this member builds; given back when dropped, unless it was [`Building::publish`]ed.
+#[derive(Debug)]
+pub struct Building<'s> {
+    segment: &'s Segment,
+    me: MemberId,
+    note: Note,
+    page: u64,
+    pages: u64,
+    published: bool,
+}
+
+/// Makes the whole page area one free run.
+///
+/// # Errors
+/// [`Error::OutOfMemory`] or [`Error::System`].
+pub fn format(segment: &Segment) -> Result<()> {
+    back_facts(segment, 1)?;
+    let all = Fact::Free {
+        pages: segment.layout().pages,
+        backed: false,
+    };
+    segment
+        .region()
+        .store(segment.layout().fact(0), all.to_word(), Ordering::Relaxed)
+}
+
+/// The fact about the piece that starts at `page`.
+///
+/// # Errors
+/// [`Error::Corrupted`] if the word states nothing, or a piece that leaves the area.
+#[inline]
+pub fn fact(segment: &Segment, page: u64) -> Result<Fact> {
+    let layout = segment.layout();
+    let at = layout.fact(page);
+    if page >= layout.pages {
+        return Err(Error::corrupted("a page outside the page area", at.bytes()));
+    }
+    // Acquire: pairs with the Release of whoever handed the piece over.
+    let word = segment.region().load(at, Ordering::Acquire)?;
+    let fact = Fact::from_word(word).filter(|fact| page + fact.pages() <= layout.pages);
+    fact.ok_or_else(|| Error::corrupted("the fact of a page", at.bytes()))
+}
+
+/// Takes `pages` pages, backed with memory, that start at a multiple of `align`.
+///
+/// # Errors
+/// [`Error::OutOfMemory`] if no piece is long enough; [`Error::Busy`]; [`Error::System`].
+pub fn build<'s>(
+    segment: &'s Segment,
+    me: MemberId,
+    note: Note,
+    pages: u64,
+    align: u64,
+) -> Result<Building<'s>> {
+    let from = segment.region().load(hint(pages), Ordering::Relaxed)?;
+    let mut from = if from < segment.layout().pages {
+        from
+    } else {
+        0
+    };
+    // Each round either succeeds, or somebody else's did, or two neighbours have become one.
+    for _ in 0..=segment.layout().pages {
+        let Some((start, end)) = search(segment, from, pages, align)? else {
+            return Err(out_of_memory(segment, pages));
+        };
+        back_facts(segment, end.min(segment.layout().pages))?;
+        match take(segment, me, note, start, pages, align)? {
+            Some((page, backed)) => {
+                let building = Building {
+                    segment,
+                    me,
+                    note,
+                    page,
+                    pages,
+                    published: false,
+                };
+                if !backed {
+                    segment.back(segment.layout().page(page).bytes(), pages * PAGE)?;
+                }
+                return Ok(building);
+            }
+            None => from = start,
+        }
+    }
+    Err(out_of_memory(segment, pages))
+}
+
+/// Says where to look first for a piece of about `pages` pages.
+///
+/// # Errors
+/// [`Error::Corrupted`] if the header lies outside the segment.
+pub fn suggest(segment: &Segment, page: u64, pages: u64) -> Result<()> {
+    // Relaxed: a hint that comes late or not at all costs a longer search.
+    segment.region().store(hint(pages), page, Ordering::Relaxed)
+}
+
+/// Gives back what a dead member was building.
+///
+/// # Errors
+/// [`Error::Corrupted`] if its notes are damaged.
+pub fn mend(segment: &Segment, dead: MemberId) -> Result<()> {
+    for note in Note::ALL {
+        let at = note.at(segment, dead.slot());
+        let Some(page) = segment.region().load(at, Ordering::Relaxed)?.checked_sub(1) else {
+            continue;
+        };
+        if let Fact::Building { member, pages } = fact(segment, page)?
+            && member == dead.slot()
+        {
+            give_back(
+                segment,
+                page,
+                Fact::Free {
+                    pages,
+                    backed: false,
+                },
+            )?;
+        }
+        segment.region().store(at, 0, Ordering::Relaxed)?;
+    }
+    Ok(())
+}
+
+/// Pages that are free, and how many pieces they are in. Counts without a latch: the sum may be off
+/// by what changes meanwhile.
+///
+/// # Errors
+/// [`Error::Corrupted`] if a fact is damaged.
+pub fn free_pages(segment: &Segment) -> Result<u64> {
+    let mut free = 0;
+    let mut page = 0;
+    while page < segment.layout().pages {
+        let fact = fact(segment, page)?;
+        if matches!(fact, Fact::Free { .. } | Fact::Leaving { .. }) {
+            free += fact.pages();
+        }
+        page += fact.pages().max(1);
+    }
+    Ok(free)
+}
+
+/// Keeps everybody from reusing the run that starts at `page`, until [`unprotect`]. It holds only
+/// if the entry is still found to own the run *after* this call: then whoever frees the run later
+/// looks at the hazard words after it has unlinked the entry (Michael, "Hazard Pointers", 2004).
+///
+/// # Errors
+/// [`Error::Corrupted`] if the slot lies outside the segment.
+pub fn protect(segment: &Segment, me: MemberId, page: u64) -> Result<()> {
+    let at = segment.layout().member(me.slot()).add(member::HAZARD);
+    segment.region().store(at, page + 1, Ordering::Relaxed)?;
+    // SeqCst: store, then load of the entry here; against store to the entry, then load of the
+    // hazard there. Nothing weaker keeps a store in front of a later load. Pairs with `is_usable`.
+    fence(Ordering::SeqCst);
+    Ok(())
+}
+
+/// Ends what [`protect`] began.
+///
+/// # Errors
+/// [`Error::Corrupted`] if the slot lies outside the segment.
+pub fn unprotect(segment: &Segment, me: MemberId) -> Result<()> {
+    let at = segment.layout().member(me.slot()).add(member::HAZARD);
+    // Release: the copy is done before anybody sees this and reuses the run.
+    segment.region().store(at, 0, Ordering::Release)
+}
+
+impl Building<'_> {
+    /// Its first page.
+    #[must_use]
+    pub const fn page(&self) -> u64 {
+        self.page
+    }
+
+    /// Its length.
+    #[must_use]
+    pub const fn pages(&self) -> u64 {
+        self.pages
+    }
+
+    /// Where this member's note of it stands; the intent that publishes the piece sets it to 0.
+    #[must_use]
+    pub fn note_at(&self) -> Offset {
+        self.note.at(self.segment, self.me.slot())
+    }
+
+    /// It belongs to a shard now.
+    pub fn publish(mut self) {
+        self.published = true;
+    }
+}
+
+impl Drop for Building<'_> {
+    fn drop(&mut self) {
+        if self.published || crate::fault::is_dead() {
+            return;
+        }
+        // Killed between the two stores: the note names a piece that is not being built by this
+        // member any more, and `mend` leaves it alone. The offsets were good when it was taken.
+        let free = Fact::Free {
+            pages: self.pages,
+            backed: false,
+        };
+        let _ = give_back(self.segment, self.page, free);
+        let _ = self
+            .segment
+            .region()
+            .store(self.note_at(), 0, Ordering::Relaxed);
+        let _ = suggest(self.segment, self.page, self.pages);
+    }
+}
+
+fn give_back(segment: &Segment, page: u64, free: Fact) -> Result<()> {
+    // Release: pairs with the Acquire in `fact`, so that what was done to the pages is done.
+    segment.region().store(
+        segment.layout().fact(page),
+        free.to_word(),
+        Ordering::Release,
+    )
+}
+
+/// Looks for free neighbours that hold `pages` aligned pages; gives their first page and the end of
+/// what is needed. From `from` to the end of the area, then from its start.
+fn search(segment: &Segment, from: u64, pages: u64, align: u64) -> Result<Option<(u64, u64)>> {
+    let from = if fact(segment, from)? == Fact::Inside {
+        0
+    } else {
+        from
+    };
+    for start in [from, 0] {
+        if let Some(found) = search_from(segment, start, pages, align)? {
+            return Ok(Some(found));
+        }
+        if start == 0 {
+            break;
+        }
+    }
+    Ok(None)
+}
+
+fn search_from(segment: &Segment, from: u64, pages: u64, align: u64) -> Result<Option<(u64, u64)>> {
+    let mut page = from;
+    let mut start = None;
+    while page < segment.layout().pages {
+        let fact = fact(segment, page)?;
+        if is_usable(segment, page, fact)? {
+            let first = *start.get_or_insert(page);
+            let end = first.next_multiple_of(align) + pages;
+            if page + fact.pages() >= end {
+                return Ok(Some((first, end + 1)));
+            }
+        } else {
+            start = None;
+        }
+        // A piece that has become the inside of another under our feet: go on to its end.
+        page += fact.pages().max(1);
+    }
+    Ok(None)
+}
+
+/// Takes the pages at `start` if they are still free; gives the first of them and whether they have
+/// memory. `None`: look again.
+fn take(
+    segment: &Segment,
+    me: MemberId,
+    note: Note,
+    start: u64,
+    pages: u64,
+    align: u64,
+) -> Result<Option<(u64, bool)>> {
+    let held = latch::hold(segment, header::PAGES_DOMAIN, me)?;
+    let mut changes = held.changes();
+    let layout = segment.layout();
+    let first = start.next_multiple_of(align);
+    let (mut end, mut all_backed) = (start, true);
+    for _ in 0..MERGES {
+        if end >= first + pages || end >= layout.pages {
+            break;
+        }
+        let fact = fact(segment, end)?;
+        if !is_usable(segment, end, fact)? {
+            break;
+        }
+        changes.set(layout.fact(end), Fact::Inside.to_word())?;
+        all_backed &= !matches!(fact, Fact::Free { backed: false, .. });
+        end += fact.pages();
+    }
+    if end == start {
+        return Ok(None);
+    }
+    let free = |pages| {
+        Fact::Free {
+            pages,
+            backed: all_backed,
+        }
+        .to_word()
+    };
+    if end < first + pages {
+        // Long enough only with more neighbours than fit one intent, or not any more.
+        changes.set(layout.fact(start), free(end - start))?;
+        held.commit(changes)?;
+        return Ok(None);
+    }
+    if first > start {
+        changes.set(layout.fact(start), free(first - start))?;
+    }
+    let building = Fact::Building {
+        member: me.slot(),
+        pages,
+    };
+    changes.set(layout.fact(first), building.to_word())?;
+    if end > first + pages {
+        changes.set(layout.fact(first + pages), free(end - first - pages))?;
+    }
+    changes.set(note.at(segment, me.slot()), first + 1)?;
+    held.commit(changes)?;
+    drop::<Held<'_>>(held);
+    suggest(segment, first + pages, pages)?;
+    Ok(Some((first, all_backed)))
+}
+
+/// Whether the piece can be taken. Under the latch that stays true until it is.
+fn is_usable(segment: &Segment, page: u64, fact: Fact) -> Result<bool> {
+    match fact {
+        Fact::Free { .. } => Ok(true),
+        Fact::Leaving { .. } => {
+            // SeqCst: pairs with the fence in `protect`. A reader that we do not see here finds the
+            // entry unlinked.
+            fence(Ordering::SeqCst);
+            Ok(!members::is_hazard(
+                segment.region(),
+                segment.layout(),
+                page,
+            )?)
+        }
+        _ => Ok(false),
+    }
+}
+
+/// Gives memory to the facts and span records of the first `pages` pages.
+fn back_facts(segment: &Segment, pages: u64) -> Result<()> {
+    let mark = segment.region().word(header::FACTS_BACKED)?;
+    // Acquire: pairs with the Release below.
+    if mark.load(Ordering::Acquire) >= pages {
+        return Ok(());
+    }
+    let pages = pages
+        .next_multiple_of(FACTS_STEP)
+        .min(segment.layout().pages);
+    for (start, length) in segment.layout().facts_range(pages) {
+        segment.back(start, length)?;
+    }
+    crate::fault::point();
+    mark.fetch_max(pages, Ordering::Release);
+    Ok(())
+}
+
+/// Where the hint for pieces of about `pages` pages stands: one for each power of two.
+fn hint(pages: u64) -> Offset {
+    header::PAGE_HINTS.word(u64::from(pages.max(1).ilog2().min(31)))
+}
+
+#[cold]
+fn out_of_memory(segment: &Segment, pages: u64) -> Error {
+    let maximum = segment.layout().area_bytes();
+    let free = free_pages(segment).unwrap_or(0) * PAGE;
+    Error::OutOfMemory {
+        need: pages * PAGE,
+        free,
+        maximum,
+    }
+}

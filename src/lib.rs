@@ -1,0 +1,30 @@
+//! Values in real shared memory for the processes of one Node.js application.
+//!
+//! The modules below stand in floor order: each uses only those above it (`tests/layers.rs`
+//! holds that). Read them from top to bottom; `docs/design.md` draws the segment and answers, for
+//! every gap between two stores, what happens to a process that is killed there.
+
+pub mod error;
+pub mod fault;
+pub mod sync;
+
+pub mod os;
+
+pub mod segment;
+
+pub mod intent;
+pub mod latch;
+
+pub mod heap;
+
+pub mod entry;
+pub mod log;
+pub mod table;
+
+pub mod store;
+
+pub mod repair;
+pub mod verify;
+
+#[cfg(feature = "node")]
+mod node;

@@ -1,0 +1,134 @@
+//! A shard's log: a bounded ring of the changes that somebody watches, in their one true order.
+//!
+//! A record names the block of the entry that was set or removed, so it costs no copy. A block that
+//! leaves the table while a record names it is *kept*: it is freed when the last record that names
+//! it is dropped. The ring drops its oldest record when it is full, and up to two for each new one
+//! while the kept blocks take more than their share. Nobody is waited for: a reader that finds its
+//! position behind the tail was lapped.
+//!
+//! Records are appended and dropped by the intent of the change itself.
+
+use crate::entry::word;
+use crate::error::{Error, Result};
+use crate::intent::Changes;
+use crate::segment::Segment;
+use crate::segment::layout::shard;
+use crate::segment::region::Offset;
+
+/// Marks a record of a removal.
+pub const REMOVED: u64 = 1 << 63;
+const MARK_SHIFT: u32 = 32;
+const LENGTH_MASK: u64 = (1 << MARK_SHIFT) - 1;
+/// Records that one new one may drop.
+const DROPS: u32 = 2;
+
+/// A shard's log.
+#[derive(Debug, Clone, Copy)]
+pub struct Log<'s> {
+    segment: &'s Segment,
+    shard: u64,
+}
+
+/// The bit of the shard's filter of watched keys that a hash has.
+#[inline]
+#[must_use]
+pub const fn filter_bit(hash: u64) -> u64 {
+    1 << ((hash >> 48) & 63)
+}
+
+impl<'s> Log<'s> {
+    /// The log of shard number `shard`.
+    #[inline]
+    #[must_use]
+    pub const fn new(segment: &'s Segment, shard: u64) -> Self {
+        Self { segment, shard }
+    }
+
+    /// Appends a record for the entry in `block`. Blocks that are dropped with older records are
+    /// given to `free`.
+    ///
+    /// # Errors
+    /// [`Error::Corrupted`] if the log is damaged; what `free` fails with.
+    pub fn append(
+        &self,
+        changes: &mut Changes<'_>,
+        block: Offset,
+        kind: u64,
+        version: u64,
+        mut free: impl FnMut(&mut Changes<'_>, Offset) -> Result<u64>,
+    ) -> Result<()> {
+        for _ in 0..DROPS {
+            if self.must_drop(changes)? {
+                self.drop_oldest(changes, &mut free)?;
+            }
+        }
+        let head = changes.get(self.at(shard::LOG_HEAD))?;
+        let record = self.segment.layout().log_record(self.shard, head);
+        changes.set(record, block.bytes() | kind)?;
+        changes.set(record.word(1), version)?;
+        changes.set(self.at(shard::LOG_HEAD), head + 1)?;
+        self.mark(changes, block, head % self.segment.layout().log_records + 1)
+    }
+
+    /// Whether a record names the entry in `block`.
+    ///
+    /// # Errors
+    /// [`Error::Corrupted`] if it lies outside the segment.
+    #[inline]
+    pub fn names(changes: &Changes<'_>, block: Offset) -> Result<bool> {
+        Ok(changes.get(block.add(word::LENGTH))? >> MARK_SHIFT != 0)
+    }
+
+    /// A block of so many bytes has left the table, and stays for the log.
+    ///
+    /// # Errors
+    /// [`Error::Corrupted`] if the shard lies outside the segment.
+    pub fn keep(&self, changes: &mut Changes<'_>, bytes: u64) -> Result<()> {
+        changes.add(self.at(shard::LOG_KEPT), bytes)
+    }
+
+    fn must_drop(&self, changes: &Changes<'_>) -> Result<bool> {
+        let head = changes.get(self.at(shard::LOG_HEAD))?;
+        let tail = changes.get(self.at(shard::LOG_TAIL))?;
+        if tail > head || head - tail > self.segment.layout().log_records {
+            return Err(Error::corrupted("the ends of a log", tail));
+        }
+        let kept = changes.get(self.at(shard::LOG_KEPT))?;
+        let layout = self.segment.layout();
+        Ok(head - tail == layout.log_records || kept > layout.log_bytes && head > tail)
+    }
+
+    fn drop_oldest(
+        &self,
+        changes: &mut Changes<'_>,
+        free: &mut impl FnMut(&mut Changes<'_>, Offset) -> Result<u64>,
+    ) -> Result<()> {
+        let tail = changes.get(self.at(shard::LOG_TAIL))?;
+        let layout = self.segment.layout();
+        let record = changes.get(layout.log_record(self.shard, tail))?;
+        let block = Offset::new(record & !REMOVED);
+        changes.set(self.at(shard::LOG_TAIL), tail + 1)?;
+        let mark = changes.get(block.add(word::LENGTH))? >> MARK_SHIFT;
+        if mark != tail % layout.log_records + 1 {
+            // A later record names it too, and decides.
+            return Ok(());
+        }
+        if changes.get(block.add(word::STAMP))? != 0 {
+            return self.mark(changes, block, 0);
+        }
+        let bytes = free(changes, block)?;
+        changes.add(self.at(shard::LOG_KEPT), bytes.wrapping_neg())
+    }
+
+    /// Notes in a block which place of the ring names it last; 0: none.
+    fn mark(&self, changes: &mut Changes<'_>, block: Offset, mark: u64) -> Result<()> {
+        let at = block.add(word::LENGTH);
+        let length = changes.get(at)? & LENGTH_MASK;
+        changes.set(at, length | mark << MARK_SHIFT)
+    }
+
+    #[inline]
+    const fn at(&self, field: u64) -> Offset {
+        self.segment.layout().shard(self.shard).add(field)
+    }
+}

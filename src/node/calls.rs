@@ -1,0 +1,200 @@
+//! A call from JavaScript: its arguments, and what goes back.
+//!
+//! Each method is a plain function of an [`Engine`] and a [`Call`]; [`method!`] wraps it into the C
+//! function that Node-API wants. A method that fails throws the error that `lib/errors.js` makes.
+
+use super::engine::Engine;
+use super::errors;
+use crate::error::{Error, Result};
+use napi::sys;
+use std::ptr;
+
+/// Wraps `fn(&Engine, &Call<N>) -> Result<sys::napi_value>` into a Node-API callback.
+macro_rules! method {
+    ($name:ident, $arguments:literal, $function:path) => {
+        pub(super) unsafe extern "C" fn $name(
+            env: sys::napi_env,
+            info: sys::napi_callback_info,
+        ) -> sys::napi_value {
+            // SAFETY: Node-API calls this with its environment and a valid info.
+            unsafe { $crate::node::calls::run::<$arguments>(env, info, $function) }
+        }
+    };
+}
+pub(super) use method;
+
+/// The arguments of a call; missing ones are `undefined`.
+pub(super) struct Call<const N: usize> {
+    pub(super) env: sys::napi_env,
+    pub(super) arguments: [sys::napi_value; N],
+}
+
+/// Runs a method and turns its error into an exception.
+///
+/// # Safety
+/// `env` and `info` are those of a callback whose data is an [`Engine`] that lives as long as its
+/// environment, and this is that environment's thread.
+#[inline(always)]
+pub(super) unsafe fn run<const N: usize>(
+    env: sys::napi_env,
+    info: sys::napi_callback_info,
+    method: impl FnOnce(&Engine, &Call<N>) -> Result<sys::napi_value>,
+) -> sys::napi_value {
+    let mut arguments = [ptr::null_mut(); N];
+    let mut count = N;
+    let mut data = ptr::null_mut();
+    // SAFETY: all pointers are valid for writes, and `arguments` has room for `count`.
+    unsafe {
+        let into = arguments.as_mut_ptr();
+        sys::napi_get_cb_info(
+            env,
+            info,
+            &raw mut count,
+            into,
+            ptr::null_mut(),
+            &raw mut data,
+        );
+    }
+    // SAFETY: the caller says that data is an engine; methods run on its one thread, and it is
+    // freed by the environment's cleanup hook, after which no JavaScript runs.
+    let engine = unsafe { &*data.cast::<Engine>() };
+    match method(engine, &Call { env, arguments }) {
+        Ok(value) => value,
+        Err(error) => {
+            errors::throw(env, engine, &error);
+            ptr::null_mut()
+        }
+    }
+}
+
+impl<const N: usize> Call<N> {
+    /// The argument as a double.
+    #[inline]
+    pub(super) fn number(&self, argument: sys::napi_value) -> Result<f64> {
+        let mut number = 0.0;
+        // SAFETY: `argument` is a live value of this call; the result is valid for writes.
+        let status = unsafe { sys::napi_get_value_double(self.env, argument, &raw mut number) };
+        expect(status, number)
+    }
+
+    /// Copies at most `units.len() - 1` units of a string argument to `units`, and ends them with a
+    /// zero; gives how many.
+    #[inline]
+    pub(super) fn units(&self, argument: sys::napi_value, units: &mut [u16]) -> Result<usize> {
+        let mut length = 0;
+        // SAFETY: `argument` is a live value of this call; Node-API writes at most `units.len()`
+        // units including the zero.
+        let status = unsafe {
+            let (into, room) = (units.as_mut_ptr(), units.len());
+            sys::napi_get_value_string_utf16(self.env, argument, into, room, &raw mut length)
+        };
+        expect(status, length)
+    }
+
+    /// Units of a string argument.
+    pub(super) fn length(&self, argument: sys::napi_value) -> Result<usize> {
+        let mut length = 0;
+        // SAFETY: `argument` is a live value of this call; no buffer means: only the length.
+        let status = unsafe {
+            let none = ptr::null_mut();
+            sys::napi_get_value_string_utf16(self.env, argument, none, 0, &raw mut length)
+        };
+        expect(status, length)
+    }
+
+    /// The bytes of a Buffer or `Uint8Array` argument.
+    pub(super) fn bytes(&self, argument: sys::napi_value) -> Result<&[u8]> {
+        let (mut data, mut length) = (ptr::null_mut(), 0);
+        // SAFETY: `argument` is a live value of this call; both results are valid for writes.
+        let status = unsafe {
+            sys::napi_get_buffer_info(self.env, argument, &raw mut data, &raw mut length)
+        };
+        expect(status, ())?;
+        if length == 0 {
+            return Ok(&[]);
+        }
+        // SAFETY: Node-API gave the memory of a live array. lib/values.js hands over arrays that no
+        // other thread can reach, and no JavaScript of this thread runs during the call.
+        Ok(unsafe { std::slice::from_raw_parts(data.cast(), length) })
+    }
+
+    /// A double for JavaScript.
+    #[inline]
+    pub(super) fn new_number(&self, number: f64) -> Result<sys::napi_value> {
+        let mut value = ptr::null_mut();
+        // SAFETY: the result is valid for writes.
+        let status = unsafe { sys::napi_create_double(self.env, number, &raw mut value) };
+        expect(status, value)
+    }
+
+    /// A boolean for JavaScript.
+    #[inline]
+    pub(super) fn new_boolean(&self, boolean: bool) -> Result<sys::napi_value> {
+        let mut value = ptr::null_mut();
+        // SAFETY: the result is valid for writes.
+        let status = unsafe { sys::napi_get_boolean(self.env, boolean, &raw mut value) };
+        expect(status, value)
+    }
+
+    /// `null`.
+    pub(super) fn new_null(&self) -> Result<sys::napi_value> {
+        let mut value = ptr::null_mut();
+        // SAFETY: the result is valid for writes.
+        let status = unsafe { sys::napi_get_null(self.env, &raw mut value) };
+        expect(status, value)
+    }
+
+    /// A string of Latin-1 bytes for JavaScript.
+    #[inline]
+    pub(super) fn new_latin1(&self, bytes: &[u8]) -> Result<sys::napi_value> {
+        let mut value = ptr::null_mut();
+        // SAFETY: Node-API copies the bytes, of which there are as many as it is told.
+        let status = unsafe {
+            let length = bytes.len().cast_signed();
+            sys::napi_create_string_latin1(self.env, bytes.as_ptr().cast(), length, &raw mut value)
+        };
+        expect(status, value)
+    }
+
+    /// A string of UTF-16 units for JavaScript.
+    pub(super) fn new_utf16(&self, units: &[u16]) -> Result<sys::napi_value> {
+        let mut value = ptr::null_mut();
+        // SAFETY: Node-API copies the units, of which there are as many as it is told.
+        let status = unsafe {
+            let length = units.len().cast_signed();
+            sys::napi_create_string_utf16(self.env, units.as_ptr(), length, &raw mut value)
+        };
+        expect(status, value)
+    }
+
+    /// A Buffer with a copy of the bytes.
+    pub(super) fn new_buffer(&self, bytes: &[u8]) -> Result<sys::napi_value> {
+        let (mut value, mut data) = (ptr::null_mut(), ptr::null_mut());
+        // SAFETY: Node-API copies the bytes, of which there are as many as it is told; both
+        // results are valid for writes.
+        let status = unsafe {
+            let (from, length) = (bytes.as_ptr().cast(), bytes.len());
+            sys::napi_create_buffer_copy(self.env, length, from, &raw mut data, &raw mut value)
+        };
+        expect(status, value)
+    }
+}
+
+#[inline]
+fn expect<T>(status: sys::napi_status, value: T) -> Result<T> {
+    if status == sys::Status::napi_ok {
+        Ok(value)
+    } else {
+        Err(refused(status))
+    }
+}
+
+/// What Node-API refuses is an argument of another type than lib/ promises, or a string or buffer
+/// that JavaScript's heap has no room for.
+#[cold]
+const fn refused(status: sys::napi_status) -> Error {
+    Error::System {
+        call: "Node-API",
+        errno: status,
+    }
+}

@@ -1,0 +1,164 @@
+//! The engine of one JavaScript environment: what all its calls share.
+
+use super::{cold, hot};
+use crate::error::{Error, Result};
+use crate::node::hot::Buffers;
+use crate::store::Store;
+use napi::bindgen_prelude::{
+    FnArgs, Function, FunctionRef, JsObjectValue, JsValue, Object, Uint32Array, Unknown,
+};
+use napi::{Env, sys};
+use serde_json::Value;
+use std::cell::{Cell, RefCell};
+use std::ffi::{CStr, c_void};
+use std::ptr;
+use std::sync::{Arc, OnceLock};
+
+type MakeError = FunctionRef<FnArgs<(String, String, Value)>, Unknown<'static>>;
+
+/// What `open` gives each environment. It lives until the environment's cleanup hook.
+pub(super) struct Engine {
+    state: RefCell<State>,
+    /// Memory of the host's `status`, which `_status` keeps alive.
+    status: Cell<*mut u32>,
+    _status: Uint32Array,
+    make_error: MakeError,
+}
+
+struct State {
+    store: Option<Store>,
+    is_closed: bool,
+    buffers: Buffers,
+}
+
+/// The methods of the object that `open` returns.
+const METHODS: [(&CStr, sys::napi_callback); 8] = [
+    (c"get", Some(hot::get)),
+    (c"has", Some(hot::has)),
+    (c"set", Some(hot::set)),
+    (c"remove", Some(hot::remove)),
+    (c"incr", Some(hot::incr)),
+    (c"configure", Some(cold::configure)),
+    (c"attach", Some(cold::attach)),
+    (c"stats", Some(cold::stats)),
+];
+
+static SEGMENT: OnceLock<Arc<crate::segment::Segment>> = OnceLock::new();
+
+impl Engine {
+    /// Makes the engine of an environment, and ends it with the environment.
+    pub(super) fn open(env: &Env, host: &Object<'_>) -> napi::Result<&'static Self> {
+        let mut status: Uint32Array = host.get_named_property("status")?;
+        // SAFETY: the memory of a typed array that `_status` keeps alive does not move.
+        let memory = unsafe { status.as_mut() }.as_mut_ptr();
+        let make_error: Function<'_, FnArgs<(String, String, Value)>, Unknown<'static>> =
+            host.get_named_property("makeError")?;
+        let engine = Box::leak(Box::new(Self {
+            state: RefCell::new(State {
+                store: None,
+                is_closed: false,
+                buffers: Buffers::default(),
+            }),
+            status: Cell::new(memory),
+            _status: status,
+            make_error: make_error.create_ref()?,
+        }));
+        let engine: &'static Self = engine;
+        let address = ptr::from_ref(engine) as usize;
+        env.add_env_cleanup_hook(address, |address| {
+            // SAFETY: the address of the engine leaked above, which nobody frees but this hook, once;
+            // no JavaScript of the environment, and so no method of the engine, runs after it.
+            drop(unsafe { Box::from_raw(address as *mut Self) });
+        })?;
+        Ok(engine)
+    }
+
+    /// The object's methods as functions that carry the engine as their data.
+    pub(super) fn object<'e>(&'static self, env: &'e Env) -> napi::Result<Object<'e>> {
+        let object = Object::new(env)?;
+        for (name, callback) in METHODS {
+            let data = ptr::from_ref(self).cast_mut().cast::<c_void>();
+            let length = name.count_bytes().cast_signed();
+            let mut function = ptr::null_mut();
+            // SAFETY: name and results are valid; the data lives as long as the environment.
+            unsafe {
+                let (env, name) = (env.raw(), name.as_ptr());
+                napi::check_status!(sys::napi_create_function(
+                    env,
+                    name,
+                    length,
+                    callback,
+                    data,
+                    &raw mut function
+                ))?;
+                napi::check_status!(sys::napi_set_named_property(
+                    env,
+                    object.raw(),
+                    name,
+                    function
+                ))?;
+            }
+        }
+        Ok(object)
+    }
+
+    /// Runs an operation on the store, if this environment is attached.
+    #[inline]
+    pub(super) fn with_store<T>(
+        &self,
+        operation: impl FnOnce(&Store, &mut Buffers) -> Result<T>,
+    ) -> Result<T> {
+        let mut state = self.state.borrow_mut();
+        let State { store, buffers, .. } = &mut *state;
+        match store {
+            Some(store) => operation(store, buffers),
+            None => Err(Error::Closed),
+        }
+    }
+
+    pub(super) fn attach(&self) -> Result<bool> {
+        let mut state = self.state.borrow_mut();
+        if state.is_closed {
+            return Err(Error::Closed);
+        }
+        if state.store.is_none() {
+            let segment = match SEGMENT.get() {
+                Some(segment) => segment.clone(),
+                None => {
+                    let segment = Arc::new(crate::store::create(1 << 30)?);
+                    SEGMENT.get_or_init(|| segment).clone()
+                }
+            };
+            let me = crate::segment::members::join(
+                segment.region(),
+                segment.layout(),
+                crate::os::process::ProcessId::current(),
+                0,
+            )?;
+            state.store = Some(Store::new(segment, me));
+        }
+        Ok(true)
+    }
+
+    /// Tells JavaScript the tag of what was read.
+    #[inline]
+    pub(super) fn set_status(&self, tag: u32) {
+        // SAFETY: the memory of `_status`, which has an element at least; JavaScript reads it on
+        // this thread, after the call.
+        unsafe { self.status.get().write(tag) };
+    }
+
+    /// Throws the error that the host's `makeError` makes.
+    pub(super) fn throw(&self, env: sys::napi_env, code: &str, message: &str, details: Value) {
+        let env = Env::from_raw(env);
+        let arguments = FnArgs::from((code.to_owned(), message.to_owned(), details));
+        let thrown = self
+            .make_error
+            .borrow_back(&env)
+            .and_then(|make_error| make_error.call(arguments))
+            .and_then(|error| env.throw(error));
+        if thrown.is_err() {
+            let _ = env.throw_error(message, Some(code));
+        }
+    }
+}

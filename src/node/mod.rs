@@ -1,0 +1,37 @@
+//! The addon: convert, call, convert back; no logic.
+//!
+//! `open` and `initialEnv` are exported by napi-derive. The methods of the engine that `open` gives
+//! are raw Node-API functions (`hot.rs`, `cold.rs`): a string in and out costs a third of what the
+//! derived conversions cost. The JavaScript beside it is `lib/join.js`, `lib/operations.js` and
+//! `lib/values.js`.
+#![allow(unsafe_code, reason = "Node-API is a C interface")]
+
+mod calls;
+mod cold;
+mod engine;
+mod errors;
+mod hot;
+
+use engine::Engine;
+use napi::bindgen_prelude::Object;
+use napi::{Env, Result};
+use napi_derive::napi;
+
+/// Gives this JavaScript environment its engine.
+///
+/// `host` holds `role` (`'primary'` or `'worker'`), `status` (a `Uint32Array`, whose first element
+/// gets the tag of each value read), `makeError(code, message, details)` and `warn(message)`.
+///
+/// # Errors
+/// Whatever the JavaScript engine fails with.
+#[napi(ts_args_type = "host: object", ts_return_type = "any")]
+pub fn open<'e>(env: &'e Env, host: Object<'e>) -> Result<Object<'e>> {
+    Engine::open(env, &host)?.object(env)
+}
+
+/// A variable of the environment that this process was started with; `process.env` may have lost it.
+#[napi]
+#[must_use]
+pub fn initial_env(name: String) -> Option<String> {
+    crate::os::process::initial_env(&name)
+}

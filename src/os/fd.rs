@@ -1,0 +1,68 @@
+//! The file behind the segment: an anonymous, sealed, sparse one.
+//!
+//! A memfd and not /dev/shm, which containers limit to 64 MB. Sparse: a page takes memory from when
+//! it is backed. A page that is touched without having been backed could end the process by SIGBUS,
+//! so nothing is published that was not backed first.
+
+use crate::error::{Error, Result};
+use rustix::fd::{AsFd, BorrowedFd, OwnedFd};
+use rustix::fs::{FallocateFlags, MemfdFlags, SealFlags};
+use rustix::io::Errno;
+
+/// Makes an empty file of `length` bytes whose length nobody can change any more.
+///
+/// # Errors
+/// [`Error::System`] if the kernel refuses.
+pub fn create_sealed(name: &str, length: u64) -> Result<OwnedFd> {
+    let flags = MemfdFlags::CLOEXEC | MemfdFlags::ALLOW_SEALING;
+    let fd = rustix::fs::memfd_create(name, flags).map_err(Error::system("memfd_create"))?;
+    rustix::fs::ftruncate(&fd, length).map_err(Error::system("ftruncate"))?;
+    rustix::fs::fcntl_add_seals(&fd, seals()).map_err(Error::system("fcntl(F_ADD_SEALS)"))?;
+    Ok(fd)
+}
+
+/// Checks that `fd` is a file whose length is fixed, and gives that length.
+///
+/// # Errors
+/// [`Error::Refused`] if it is not; [`Error::System`] if the kernel refuses.
+pub fn sealed_length(fd: BorrowedFd<'_>) -> Result<u64> {
+    let has = rustix::fs::fcntl_get_seals(fd).map_err(Error::system("fcntl(F_GET_SEALS)"))?;
+    if !has.contains(seals()) {
+        return Err(Error::Refused(
+            "the descriptor is not a sealed segment".into(),
+        ));
+    }
+    let stat = rustix::fs::fstat(fd).map_err(Error::system("fstat"))?;
+    u64::try_from(stat.st_size).map_err(|_| Error::Refused("the segment has no length".into()))
+}
+
+/// Gives the range memory, so that touching it cannot fail. `false`: there is none left.
+///
+/// # Errors
+/// [`Error::System`] if the kernel refuses for another reason.
+pub fn back(fd: &impl AsFd, start: u64, length: u64) -> Result<bool> {
+    loop {
+        return match rustix::fs::fallocate(fd, FallocateFlags::empty(), start, length) {
+            Ok(()) => Ok(true),
+            Err(Errno::INTR) => continue,
+            Err(Errno::NOSPC | Errno::NOMEM | Errno::DQUOT) => Ok(false),
+            Err(errno) => Err(Error::System {
+                call: "fallocate",
+                errno: errno.raw_os_error(),
+            }),
+        };
+    }
+}
+
+/// Gives the memory of the range back to the system; it reads as zeros from now on.
+///
+/// # Errors
+/// [`Error::System`] if the kernel refuses.
+pub fn punch(fd: &impl AsFd, start: u64, length: u64) -> Result<()> {
+    let flags = FallocateFlags::PUNCH_HOLE | FallocateFlags::KEEP_SIZE;
+    rustix::fs::fallocate(fd, flags, start, length).map_err(Error::system("fallocate(PUNCH_HOLE)"))
+}
+
+fn seals() -> SealFlags {
+    SealFlags::SHRINK | SealFlags::GROW | SealFlags::SEAL
+}

@@ -1,0 +1,178 @@
+//! Is that process alive? Only a proven death counts.
+//!
+//! A process is named by its pid and its start time, for pids come back. It is dead if no process
+//! has the pid, if the one that has it started at another time, or if its pidfd is readable: the
+//! kernel makes it so once the last thread of the process has ended, so that none of its stores is
+//! still to come. A stopped process is alive.
+
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::fd::{AsFd, OwnedFd};
+use rustix::io::Errno;
+use rustix::process::{Pid, PidfdFlags, pidfd_open};
+
+/// A process, told from all others that have had or will have its pid.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct ProcessId {
+    /// Its process id.
+    pub pid: u32,
+    /// When it started, in clock ticks since boot; 0 if not known.
+    pub start_time: u64,
+}
+
+impl ProcessId {
+    /// This process.
+    #[must_use]
+    pub fn current() -> Self {
+        let pid = std::process::id();
+        Self {
+            pid,
+            start_time: start_time(pid).unwrap_or(0),
+        }
+    }
+
+    /// The process that has `pid` now, if any.
+    #[must_use]
+    pub fn of(pid: u32) -> Option<Self> {
+        start_time(pid).map(|start_time| Self { pid, start_time })
+    }
+
+    /// Whether its death is proven.
+    #[must_use]
+    pub fn is_dead(self) -> bool {
+        match open(self.pid) {
+            Err(Errno::SRCH | Errno::INVAL) => true,
+            Err(_) => self.is_dead_by_proc(),
+            Ok(pidfd) => has_ended(&pidfd) || self.was_replaced(),
+        }
+    }
+
+    /// What it is doing: the kernel's state letter in a word.
+    #[must_use]
+    pub fn state(self) -> &'static str {
+        match stat_fields(self.pid)
+            .as_deref()
+            .and_then(|fields| fields.chars().next())
+        {
+            Some('R') => "running",
+            Some('S' | 'I') => "sleeping",
+            Some('D') => "waiting for I/O",
+            Some('T' | 't') => "stopped",
+            Some('Z' | 'X') => "ending",
+            Some(_) => "in an unknown state",
+            None => "gone",
+        }
+    }
+
+    fn was_replaced(self) -> bool {
+        self.start_time != 0 && start_time(self.pid).is_some_and(|now| now != self.start_time)
+    }
+
+    /// For kernels and sandboxes without pidfd: dead if it is not there any more at all.
+    fn is_dead_by_proc(self) -> bool {
+        let gone = rustix::process::test_kill_process(match pid(self.pid) {
+            Some(pid) => pid,
+            None => return true,
+        }) == Err(Errno::SRCH);
+        gone || self.was_replaced()
+    }
+}
+
+/// A descriptor that becomes readable when the process ends.
+///
+/// # Errors
+/// `SRCH` if there is no such process.
+pub fn open(process: u32) -> Result<OwnedFd, Errno> {
+    pidfd_open(pid(process).ok_or(Errno::SRCH)?, PidfdFlags::empty())
+}
+
+/// The parent of a process.
+#[must_use]
+pub fn parent(process: u32) -> Option<u32> {
+    stat_fields(process)?.split(' ').nth(1)?.parse().ok()
+}
+
+/// A variable of the environment that this process was started with, whatever has become of it.
+#[must_use]
+pub fn initial_env(name: &str) -> Option<String> {
+    let environment = std::fs::read("/proc/self/environ").ok()?;
+    environment.split(|byte| *byte == 0).find_map(|variable| {
+        let value = variable.strip_prefix(name.as_bytes())?.strip_prefix(b"=")?;
+        Some(String::from_utf8_lossy(value).into_owned())
+    })
+}
+
+fn has_ended(pidfd: &OwnedFd) -> bool {
+    let mut fds = [PollFd::from_borrowed_fd(pidfd.as_fd(), PollFlags::IN)];
+    let now = Timespec {
+        tv_sec: 0,
+        tv_nsec: 0,
+    };
+    matches!(poll(&mut fds, Some(&now)), Ok(1))
+}
+
+fn pid(process: u32) -> Option<Pid> {
+    Pid::from_raw(i32::try_from(process).ok()?)
+}
+
+fn start_time(process: u32) -> Option<u64> {
+    stat_fields(process)?.split(' ').nth(19)?.parse().ok()
+}
+
+/// The fields of /proc/PID/stat from the third on: the second is a name in parentheses that may
+/// itself hold blanks and parentheses (proc(5)).
+fn stat_fields(process: u32) -> Option<String> {
+    let text = std::fs::read_to_string(format!("/proc/{process}/stat")).ok()?;
+    let (_, fields) = text.rsplit_once(") ")?;
+    Some(fields.to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn this_process_is_alive_and_its_parent_is_known() {
+        let me = ProcessId::current();
+        assert!(!me.is_dead());
+        assert_eq!(parent(me.pid), Some(std::os::unix::process::parent_id()));
+    }
+
+    #[test]
+    fn a_child_is_dead_from_its_end_on_even_before_it_is_reaped() {
+        let mut child = std::process::Command::new("true").spawn().unwrap();
+        let id = ProcessId::of(child.id()).unwrap();
+        while !id.is_dead() {
+            std::thread::yield_now();
+        }
+        child.wait().unwrap();
+        assert!(id.is_dead());
+    }
+
+    #[test]
+    fn another_process_with_the_same_pid_is_not_the_same() {
+        let me = ProcessId::current();
+        assert!(
+            ProcessId {
+                start_time: me.start_time - 1,
+                ..me
+            }
+            .is_dead()
+        );
+    }
+
+    #[test]
+    fn a_stopped_process_is_alive() {
+        let mut child = std::process::Command::new("sleep")
+            .arg("60")
+            .spawn()
+            .unwrap();
+        let id = ProcessId::of(child.id()).unwrap();
+        rustix::process::kill_process(pid(id.pid).unwrap(), rustix::process::Signal::STOP).unwrap();
+        while id.state() != "stopped" {
+            std::thread::yield_now();
+        }
+        assert!(!id.is_dead());
+        child.kill().unwrap();
+        child.wait().unwrap();
+    }
+}

@@ -1,0 +1,408 @@
+//! Where everything stands: the one description of the segment.
+//!
+//! All sizes follow from one number, the maximum that the user gave, so that two processes that
+//! agree on the maximum and on [`VERSION`] agree on every offset. Drawn in `docs/design.md`.
+//!
+//! ```text
+//! header        1 page    magic, version, sizes, hash key; the latch of the pages
+//! members       256 B     a slot each: who it is, its wake word, what it is building, its counters
+//! shards        4 KiB     latch, sequence, intent; bounds of table, heap and log
+//! pages         8 B       one word of fact for each page of the page area
+//! spans         64 B      what a span's blocks are like, for each place where a span may stand
+//! buckets       8 B       the heads of the chains, an array for each shard
+//! log rings     16 B      records of watched changes, a ring for each shard
+//! page area     4 KiB     spans of blocks and runs of pages
+//! ```
+
+use crate::error::{Error, Result};
+use crate::segment::region::Offset;
+
+/// "csm-seg" and a zero byte: the first word of a segment.
+pub const MAGIC: u64 = u64::from_le_bytes(*b"csm-seg\0");
+/// Raised with every change of the layout or of the protocol on it.
+pub const VERSION: u64 = 1;
+
+/// Bytes of a page: the grain of the page area and of what the system is asked for.
+pub const PAGE: u64 = 4096;
+/// Smallest maximum that makes a useful segment.
+pub const MINIMUM_BYTES: u64 = 16 << 20;
+/// Largest maximum: page numbers have 32 bits.
+pub const MAXIMUM_BYTES: u64 = 8 << 40;
+/// How many members may be attached at a time.
+pub const MEMBERS: u64 = 1024;
+
+/// Offsets in the header page.
+pub mod header {
+    use super::Offset;
+
+    /// [`super::MAGIC`]; written last when a segment is made.
+    pub const MAGIC: Offset = Offset::new(0);
+    /// [`super::VERSION`].
+    pub const VERSION: Offset = MAGIC.word(1);
+    /// Bytes of the whole file.
+    pub const LENGTH: Offset = MAGIC.word(2);
+    /// The maximum from which the layout follows.
+    pub const MAXIMUM: Offset = MAGIC.word(3);
+    /// Two words: the random key of the hash.
+    pub const HASH_KEY: Offset = MAGIC.word(4);
+    /// What values are encoded as: 0 JSON, 1 structured clone.
+    pub const MODE: Offset = MAGIC.word(6);
+    /// How many dead owners' latches were taken over.
+    pub const REPAIRS: Offset = MAGIC.word(7);
+    /// One more than the highest member slot ever taken.
+    pub const MEMBERS_END: Offset = MAGIC.word(8);
+    /// Pages whose facts and spans have been given memory.
+    pub const FACTS_BACKED: Offset = MAGIC.word(9);
+    /// The domain (latch, sequence, intent) of the page area; see [`super::domain`].
+    pub const PAGES_DOMAIN: Offset = Offset::new(256);
+    /// 32 words: for each power of two of pages, where to look for such a run first.
+    pub const PAGE_HINTS: Offset = PAGES_DOMAIN.add(super::domain::BYTES);
+    /// A domain of which only the latch is used: one member at a time mends what the dead left.
+    pub const MEND_DOMAIN: Offset = PAGE_HINTS.add(256 + 64);
+}
+
+/// Offsets in a domain: what one latch protects, and how its changes are made whole.
+pub mod domain {
+    /// Owner of the latch, 0 if it is free; in a line of its own, for waiters read it all the time.
+    pub const LATCH: u64 = 0;
+    /// Sequence: odd from when an intent is sealed until it is applied.
+    pub const SEQUENCE: u64 = 64;
+    /// Seven words that belong to the domain's user; they share the line of the sequence.
+    pub const USER: u64 = 72;
+    /// Number of words that the intent will write.
+    pub const INTENT_COUNT: u64 = 128;
+    /// The intent: pairs of offset and value.
+    pub const INTENT: u64 = 136;
+    /// How many pairs an intent holds at most.
+    pub const INTENT_PAIRS: u64 = 96;
+    /// Bytes of a domain.
+    pub const BYTES: u64 = 1728;
+}
+
+/// Offsets in a shard.
+pub mod shard {
+    use super::domain;
+
+    /// The latch, sequence and intent of the shard.
+    pub const DOMAIN: u64 = 0;
+    /// Last version given to a change of this shard.
+    pub const VERSION: u64 = domain::USER;
+    /// Buckets in use (linear hashing).
+    pub const BUCKETS: u64 = domain::USER + 8;
+    /// Buckets that have memory.
+    pub const BUCKETS_BACKED: u64 = domain::USER + 16;
+    /// Entries in the table.
+    pub const ENTRIES: u64 = domain::USER + 24;
+    /// Bytes of blocks and runs that hold entries, or that the log keeps.
+    pub const BYTES_USED: u64 = domain::USER + 32;
+    /// A Bloom filter of one word: which keys somebody watches.
+    pub const WATCHED: u64 = domain::USER + 40;
+    /// Records ever appended to the log.
+    pub const LOG_HEAD: u64 = domain::BYTES;
+    /// The oldest record that is still kept.
+    pub const LOG_TAIL: u64 = LOG_HEAD + 8;
+    /// Bytes of blocks that left the table and are kept for the log alone.
+    pub const LOG_KEPT: u64 = LOG_HEAD + 16;
+    /// 1 once the ring has memory.
+    pub const LOG_BACKED: u64 = LOG_HEAD + 24;
+    /// One word for each size class: the first span with a free block.
+    pub const CLASSES: u64 = LOG_HEAD + 64;
+    /// Bytes of a shard.
+    pub const BYTES: u64 = super::PAGE;
+}
+
+/// Offsets in a member slot.
+pub mod member {
+    /// State, generation and pid; see [`crate::segment::members`].
+    pub const IDENTITY: u64 = 0;
+    /// When its process started.
+    pub const START_TIME: u64 = 8;
+    /// Number of its thread in its process, 0 for the main one.
+    pub const THREAD: u64 = 16;
+    /// The word its wake thread sleeps on (a half word).
+    pub const WAKE: u64 = 64;
+    /// Two words: one more than the page at which a run it is building starts (see
+    /// [`crate::heap::pages::Note`]).
+    pub const BUILDING: u64 = 72;
+    /// One more than the page of the run it is reading: nobody may reuse that one.
+    pub const HAZARD: u64 = 128;
+    /// Operations that read.
+    pub const READS: u64 = 192;
+    /// Operations that wrote.
+    pub const WRITES: u64 = 200;
+    /// How often it found a latch taken.
+    pub const LATCH_WAITS: u64 = 208;
+    /// Bytes of a slot.
+    pub const BYTES: u64 = 256;
+}
+
+/// Offsets in the record of a span.
+pub mod span {
+    /// Raised each time the pages become a span: an entry that is read twice in the same life of
+    /// its span lay there all the time.
+    pub const GENERATION: u64 = 0;
+    /// The first free block, 0 if there is none.
+    pub const FREE: u64 = 8;
+    /// Blocks in use, and in the upper half those ever cut off the span.
+    pub const COUNTS: u64 = 16;
+    /// Next span of the class that has free blocks: its page + 1, 0 at the end.
+    pub const NEXT: u64 = 24;
+    /// The one before.
+    pub const PREVIOUS: u64 = 32;
+    /// Bytes of a record.
+    pub const BYTES: u64 = 64;
+}
+
+/// Number of block size classes: 64 bytes to 4096, four to each doubling.
+pub const CLASSES: u64 = 25;
+
+/// Bytes of a log record: block and kind, version.
+pub const LOG_RECORD: u64 = 16;
+
+/// All offsets and counts of a segment.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Layout {
+    /// The maximum that everything follows from.
+    pub maximum: u64,
+    /// Bytes of the file.
+    pub length: u64,
+    /// Shards; a power of two.
+    pub shards: u64,
+    /// Pages of a span; a power of two.
+    pub span_pages: u64,
+    /// Pages of the page area; whole spans.
+    pub pages: u64,
+    /// Bucket words reserved for each shard.
+    pub buckets: u64,
+    /// Log records of each shard.
+    pub log_records: u64,
+    /// Bytes of blocks that each shard keeps for its log.
+    pub log_bytes: u64,
+    members_at: u64,
+    shards_at: u64,
+    facts_at: u64,
+    spans_at: u64,
+    buckets_at: u64,
+    logs_at: u64,
+    area_at: u64,
+}
+
+impl Layout {
+    /// The layout of a segment of at most `maximum` bytes.
+    ///
+    /// More shards and longer spans for larger ones; at most an eighth is lost to spans that are
+    /// only partly used (shards x classes x span), and a sixteenth is kept for buckets.
+    ///
+    /// # Errors
+    /// [`Error::BadSize`] outside [`MINIMUM_BYTES`] to [`MAXIMUM_BYTES`].
+    pub fn new(maximum: u64) -> Result<Self> {
+        if !(MINIMUM_BYTES..=MAXIMUM_BYTES).contains(&maximum) {
+            let (minimum, most) = (MINIMUM_BYTES, MAXIMUM_BYTES);
+            return Err(Error::BadSize {
+                size: maximum,
+                minimum,
+                maximum: most,
+            });
+        }
+        let (shards, span_pages) = match maximum >> 20 {
+            0..64 => (4, 4),
+            64..256 => (16, 4),
+            256..1024 => (32, 8),
+            _ => (64, 16),
+        };
+        let buckets = (maximum / 16 / shards / PAGE) * (PAGE / 8);
+        let log_bytes = maximum / 64 / shards;
+        let log_records = log_bytes / 256;
+
+        let members_at = PAGE;
+        let shards_at = members_at + MEMBERS * member::BYTES;
+        let facts_at = shards_at + shards * shard::BYTES;
+        let fixed = facts_at + shards * (buckets * 8 + to_page(log_records * LOG_RECORD));
+        // What is left holds whole spans, each with its facts and its record.
+        let span = span_pages * (PAGE + 8) + span::BYTES;
+        let spans = (maximum - fixed - 4 * PAGE - span_pages * PAGE) / span;
+        let pages = spans * span_pages;
+
+        let spans_at = to_page(facts_at + pages * 8);
+        let buckets_at = to_page(spans_at + spans * span::BYTES);
+        let logs_at = buckets_at + shards * buckets * 8;
+        let area_at = (logs_at + shards * to_page(log_records * LOG_RECORD))
+            .next_multiple_of(span_pages * PAGE);
+        let length = area_at + pages * PAGE;
+        Ok(Self {
+            maximum,
+            length,
+            shards,
+            span_pages,
+            pages,
+            buckets,
+            log_records,
+            log_bytes,
+            members_at,
+            shards_at,
+            facts_at,
+            spans_at,
+            buckets_at,
+            logs_at,
+            area_at,
+        })
+    }
+
+    /// The slot of a member.
+    #[must_use]
+    pub const fn member(&self, slot: u64) -> Offset {
+        Offset::new(self.members_at + slot * member::BYTES)
+    }
+
+    /// A shard.
+    #[must_use]
+    pub const fn shard(&self, shard: u64) -> Offset {
+        Offset::new(self.shards_at + shard * shard::BYTES)
+    }
+
+    /// The fact of a page.
+    #[must_use]
+    pub const fn fact(&self, page: u64) -> Offset {
+        Offset::new(self.facts_at).word(page)
+    }
+
+    /// The record of the span that page `page` would belong to.
+    #[must_use]
+    pub const fn span(&self, page: u64) -> Offset {
+        Offset::new(self.spans_at + page / self.span_pages * span::BYTES)
+    }
+
+    /// A bucket of a shard.
+    #[must_use]
+    pub const fn bucket(&self, shard: u64, bucket: u64) -> Offset {
+        Offset::new(self.buckets_at + shard * self.buckets * 8).word(bucket)
+    }
+
+    /// The place of the log record with number `position`.
+    #[must_use]
+    pub const fn log_record(&self, shard: u64, position: u64) -> Offset {
+        let ring = self.logs_at + shard * to_page(self.log_records * LOG_RECORD);
+        Offset::new(ring + position % self.log_records * LOG_RECORD)
+    }
+
+    /// The first byte of a page.
+    #[must_use]
+    pub const fn page(&self, page: u64) -> Offset {
+        Offset::new(self.area_at + page * PAGE)
+    }
+
+    /// The page that `at` lies in.
+    ///
+    /// # Errors
+    /// [`Error::Corrupted`] if it does not lie in the page area.
+    pub const fn page_of(&self, at: Offset) -> Result<u64> {
+        let bytes = at.bytes();
+        if bytes < self.area_at || bytes >= self.length {
+            return Err(Error::corrupted("an offset outside the page area", bytes));
+        }
+        Ok((bytes - self.area_at) / PAGE)
+    }
+
+    /// Bytes in front that are given memory when the segment is made.
+    #[must_use]
+    pub const fn fixed_bytes(&self) -> u64 {
+        self.facts_at
+    }
+
+    /// Where the facts of the first `pages` pages and the records of their spans stand, as two
+    /// ranges of start and length in whole pages.
+    #[must_use]
+    pub const fn facts_range(&self, pages: u64) -> [(u64, u64); 2] {
+        let facts = to_page(self.facts_at + pages * 8) - self.facts_at;
+        let spans = to_page(pages.div_ceil(self.span_pages) * span::BYTES);
+        [(self.facts_at, facts), (self.spans_at, spans)]
+    }
+
+    /// Bytes that entries may take in all.
+    #[must_use]
+    pub const fn area_bytes(&self) -> u64 {
+        self.pages * PAGE
+    }
+}
+
+const fn to_page(bytes: u64) -> u64 {
+    bytes.next_multiple_of(PAGE)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const SIZES: [u64; 9] = [
+        MINIMUM_BYTES,
+        (16 << 20) + 12345,
+        63 << 20,
+        64 << 20,
+        300 << 20,
+        1 << 30,
+        6 << 30,
+        1 << 40,
+        MAXIMUM_BYTES,
+    ];
+
+    #[test]
+    fn parts_do_not_overlap_and_fit_into_the_maximum() {
+        for maximum in SIZES {
+            let layout = Layout::new(maximum).unwrap();
+            let ring = to_page(layout.log_records * LOG_RECORD);
+            let ends = [
+                (layout.member(MEMBERS), layout.shards_at),
+                (layout.shard(layout.shards), layout.facts_at),
+                (layout.fact(layout.pages), layout.spans_at),
+                (layout.span(layout.pages), layout.buckets_at),
+                (layout.bucket(layout.shards, 0), layout.logs_at),
+                (
+                    Offset::new(layout.logs_at + layout.shards * ring),
+                    layout.area_at,
+                ),
+                (layout.page(layout.pages), layout.length),
+            ];
+            for (end, next) in ends {
+                assert!(end.bytes() <= next, "{maximum}: {end:?} > {next}");
+            }
+            assert!(
+                layout.length <= maximum,
+                "{maximum}: {} bytes",
+                layout.length
+            );
+            assert_eq!(layout.area_at % (layout.span_pages * PAGE), 0);
+            assert!(layout.log_records >= 64);
+        }
+    }
+
+    #[test]
+    fn partly_used_spans_waste_at_most_an_eighth() {
+        for maximum in SIZES {
+            let layout = Layout::new(maximum).unwrap();
+            let worst = layout.shards * CLASSES * layout.span_pages * PAGE;
+            assert!(worst <= maximum / 8, "{maximum}: {worst}");
+            assert!(
+                layout.area_bytes() >= maximum / 16 * 14,
+                "{maximum}: {layout:?}"
+            );
+        }
+    }
+
+    #[test]
+    fn a_size_out_of_bounds_is_refused() {
+        for size in [0, MINIMUM_BYTES - 1, MAXIMUM_BYTES + 1, u64::MAX] {
+            assert!(
+                matches!(Layout::new(size), Err(Error::BadSize { .. })),
+                "{size}"
+            );
+        }
+    }
+
+    #[test]
+    fn the_parts_of_header_and_shard_fit() {
+        assert!(domain::INTENT + domain::INTENT_PAIRS * 16 <= domain::BYTES);
+        assert!(header::PAGE_HINTS.word(32) <= header::MEND_DOMAIN);
+        assert!(header::MEND_DOMAIN.add(domain::USER).bytes() <= PAGE);
+        assert!(shard::CLASSES + CLASSES * 8 <= shard::BYTES);
+    }
+}

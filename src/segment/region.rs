@@ -1,0 +1,269 @@
+//! Memory that other processes write, as bounds-checked atomic words.
+//!
+//! The only references into the segment are the atomics that [`Region`] hands out after a check of
+//! bounds and alignment: no slice, no string and no struct ever lies over it. Other members may
+//! store anything at any time; whoever needs a stable picture copies words and then validates.
+//! Process-shared atomics are sound where they are lock-free (\[atomics.lockfree\] calls those
+//! address-free: "memory shared between two processes" included).
+#![allow(
+    unsafe_code,
+    reason = "turns checked offsets of the mapping into references to atomics"
+)]
+
+use crate::error::{Error, Result};
+use crate::fault;
+use crate::sync::{AtomicU32, AtomicU64, Ordering};
+
+/// A place in the segment, in bytes from its start. Addresses differ from process to process.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Offset(u64);
+
+impl Offset {
+    /// The place `bytes` after the start of the segment.
+    #[must_use]
+    pub const fn new(bytes: u64) -> Self {
+        Self(bytes)
+    }
+
+    /// Bytes from the start of the segment.
+    #[must_use]
+    pub const fn bytes(self) -> u64 {
+        self.0
+    }
+
+    /// The place `bytes` further on. A sum that wraps fails the bounds check when it is used.
+    #[must_use]
+    pub const fn add(self, bytes: u64) -> Self {
+        Self(self.0.wrapping_add(bytes))
+    }
+
+    /// The `index`-th word from here.
+    #[must_use]
+    pub const fn word(self, index: u64) -> Self {
+        self.add(index.wrapping_mul(8))
+    }
+}
+
+/// The words of a segment.
+#[derive(Debug)]
+pub struct Region {
+    #[cfg(not(shm_loom))]
+    mapping: crate::os::mapping::Mapping,
+    #[cfg(shm_loom)]
+    words: Box<[AtomicU64]>,
+}
+
+impl Region {
+    /// The words of a mapping.
+    #[cfg(not(shm_loom))]
+    #[must_use]
+    pub const fn new(mapping: crate::os::mapping::Mapping) -> Self {
+        Self { mapping }
+    }
+
+    /// So many words of zeros, for a model run.
+    #[cfg(shm_loom)]
+    #[must_use]
+    pub fn modelled(words: usize) -> Self {
+        Self {
+            words: (0..words).map(|_| AtomicU64::new(0)).collect(),
+        }
+    }
+
+    /// Bytes of the segment.
+    #[cfg(not(shm_loom))]
+    #[inline]
+    #[must_use]
+    pub const fn length(&self) -> u64 {
+        self.mapping.length() as u64
+    }
+
+    /// The word at `at`.
+    ///
+    /// # Errors
+    /// [`Error::Corrupted`] if it does not lie wholly inside the segment or is not aligned: such an
+    /// offset can only have been read from damaged memory.
+    #[cfg(not(shm_loom))]
+    #[inline(always)]
+    pub fn word(&self, at: Offset) -> Result<&AtomicU64> {
+        let bytes = at.bytes();
+        if bytes & 7 != 0 || bytes > self.length() - 8 {
+            return Err(Error::corrupted("an offset outside the segment", bytes));
+        }
+        // SAFETY: the check above keeps all eight bytes inside the mapping (whose length is at least
+        // a page) and the address aligned, for the mapping starts at a page. Every access by every
+        // process is atomic, and the reference cannot outlive `self`, which owns the mapping.
+        #[expect(clippy::cast_possible_truncation, reason = "bounded by a usize length")]
+        let word = unsafe {
+            self.mapping
+                .start()
+                .byte_add(bytes as usize)
+                .cast()
+                .as_ref()
+        };
+        Ok(word)
+    }
+
+    /// The word at `at` of a model.
+    #[cfg(shm_loom)]
+    pub fn word(&self, at: Offset) -> Result<&AtomicU64> {
+        let outside = Error::corrupted("an offset outside the segment", at.bytes());
+        usize::try_from(at.bytes() / 8)
+            .ok()
+            .and_then(|word| self.words.get(word))
+            .ok_or(outside)
+    }
+
+    /// The half word at `at`, for futexes.
+    ///
+    /// # Errors
+    /// [`Error::Corrupted`] as for [`Region::word`].
+    #[cfg(not(shm_loom))]
+    pub fn half(&self, at: Offset) -> Result<&AtomicU32> {
+        let bytes = at.bytes();
+        if bytes & 3 != 0 || bytes > self.length() - 8 {
+            return Err(Error::corrupted("an offset outside the segment", bytes));
+        }
+        // SAFETY: as in `word`: inside, aligned, and atomic in every process. No word of the
+        // layout is used both as a whole and as halves.
+        #[expect(clippy::cast_possible_truncation, reason = "bounded by a usize length")]
+        let half = unsafe {
+            self.mapping
+                .start()
+                .byte_add(bytes as usize)
+                .cast()
+                .as_ref()
+        };
+        Ok(half)
+    }
+
+    /// Reads the word at `at`.
+    ///
+    /// # Errors
+    /// [`Error::Corrupted`] if `at` is no word of the segment; so for all methods below.
+    #[inline(always)]
+    pub fn load(&self, at: Offset, order: Ordering) -> Result<u64> {
+        Ok(self.word(at)?.load(order))
+    }
+
+    /// Writes the word at `at`.
+    ///
+    /// # Errors
+    /// See [`Region::load`].
+    #[inline(always)]
+    pub fn store(&self, at: Offset, value: u64, order: Ordering) -> Result<()> {
+        let word = self.word(at)?;
+        fault::point();
+        word.store(value, order);
+        Ok(())
+    }
+
+    /// Writes `new` if `expected` stands there; gives what stood there, as `Ok` if it was written.
+    ///
+    /// # Errors
+    /// See [`Region::load`].
+    #[inline(always)]
+    pub fn compare_exchange(
+        &self,
+        at: Offset,
+        expected: u64,
+        new: u64,
+        success: Ordering,
+        failure: Ordering,
+    ) -> Result<Result<u64, u64>> {
+        let word = self.word(at)?;
+        fault::point();
+        Ok(word.compare_exchange(expected, new, success, failure))
+    }
+
+    /// Copies bytes out of the segment, word by word; `at` must be aligned. What is copied is
+    /// whatever stood there from word to word: the caller validates afterwards.
+    ///
+    /// # Errors
+    /// See [`Region::load`].
+    #[inline]
+    pub fn read_bytes(&self, at: Offset, out: &mut [u8]) -> Result<()> {
+        self.check_range(at, out.len())?;
+        let mut from = at;
+        let mut chunks = out.chunks_exact_mut(8);
+        for chunk in &mut chunks {
+            chunk.copy_from_slice(&self.load(from, Ordering::Relaxed)?.to_le_bytes());
+            from = from.word(1);
+        }
+        let rest = chunks.into_remainder();
+        if !rest.is_empty() {
+            let last = self.load(from, Ordering::Relaxed)?.to_le_bytes();
+            for (to, byte) in rest.iter_mut().zip(last) {
+                *to = byte;
+            }
+        }
+        Ok(())
+    }
+
+    /// Copies bytes into a part of the segment that nobody else reads yet, word by word, the last
+    /// word filled up with zeros; `at` must be aligned. For the fault harness the copy is three
+    /// points: before, in the middle, and before its last word.
+    ///
+    /// # Errors
+    /// See [`Region::load`].
+    #[inline]
+    pub fn write_bytes(&self, at: Offset, bytes: &[u8]) -> Result<()> {
+        self.check_range(at, bytes.len())?;
+        let words = bytes.len().div_ceil(8);
+        let mut to = at;
+        for (index, chunk) in bytes.chunks(8).enumerate() {
+            if index == 0 || index == words / 2 || index == words - 1 {
+                fault::point();
+            }
+            let mut word = [0; 8];
+            for (place, byte) in word.iter_mut().zip(chunk) {
+                *place = *byte;
+            }
+            self.word(to)?
+                .store(u64::from_le_bytes(word), Ordering::Relaxed);
+            to = to.word(1);
+        }
+        Ok(())
+    }
+
+    /// Whether the bytes at `at` are these, the last word filled up with zeros.
+    ///
+    /// # Errors
+    /// See [`Region::load`].
+    #[inline(always)]
+    pub fn equals(&self, at: Offset, bytes: &[u8]) -> Result<bool> {
+        let mut from = at;
+        let chunks = bytes.chunks_exact(8);
+        let rest = chunks.remainder();
+        for chunk in chunks {
+            let mut word = [0; 8];
+            word.copy_from_slice(chunk);
+            if self.load(from, Ordering::Relaxed)? != u64::from_le_bytes(word) {
+                return Ok(false);
+            }
+            from = from.word(1);
+        }
+        if rest.is_empty() {
+            return Ok(true);
+        }
+        let mut word = [0; 8];
+        for (place, byte) in word.iter_mut().zip(rest) {
+            *place = *byte;
+        }
+        Ok(self.load(from, Ordering::Relaxed)? == u64::from_le_bytes(word))
+    }
+
+    /// One check for a whole copy, so that a damaged length cannot start a long one.
+    #[inline(always)]
+    fn check_range(&self, at: Offset, bytes: usize) -> Result<()> {
+        if bytes == 0 {
+            return Ok(());
+        }
+        let last = at.add((bytes as u64 - 1) & !7);
+        if last < at {
+            return Err(Error::corrupted("a range outside the segment", at.bytes()));
+        }
+        self.word(at)?;
+        self.word(last).map(drop)
+    }
+}

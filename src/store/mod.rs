@@ -1,0 +1,274 @@
+//! Values by key: what users know as get, set, remove, has and incr.
+//!
+//! Writers work under the latch of the key's shard and make each change by one intent (`write.rs`).
+//! Readers take no latch and write nothing (`read.rs`).
+
+mod read;
+mod write;
+
+pub use read::{Read, Scratch};
+
+use crate::entry::Key;
+use crate::error::Result;
+use crate::heap::blocks::Blocks;
+use crate::heap::{self, pages};
+use crate::log::{self, Log};
+use crate::segment::Segment;
+use crate::segment::layout::{LOG_RECORD, header, member, shard};
+use crate::segment::members::{self, MemberId};
+use crate::segment::region::Offset;
+use crate::sync::Ordering;
+use crate::table::{self, Table};
+use serde::Serialize;
+use std::cell::Cell;
+use std::sync::Arc;
+
+/// Reads are counted in the process and added to the member's slot this many at a time: a read by
+/// itself writes nothing that is shared.
+const READS_PER_COUNT: u64 = 64;
+
+/// Makes a segment of at most `maximum` bytes with an empty store in it.
+///
+/// # Errors
+/// See [`Segment::create`].
+pub fn create(maximum: u64) -> Result<Segment> {
+    let segment = Segment::create(maximum)?;
+    heap::format(&segment)?;
+    table::format(&segment)?;
+    segment.publish()?;
+    Ok(segment)
+}
+
+/// The store as one member sees it; for the thread of that member.
+#[derive(Debug)]
+pub struct Store {
+    segment: Arc<Segment>,
+    me: MemberId,
+    reads: Cell<u64>,
+}
+
+/// What `stats` tells.
+#[derive(Debug, Clone, Serialize)]
+pub struct Stats {
+    /// Entries in all shards.
+    pub entries: u64,
+    /// Bytes of the page area.
+    pub bytes: Bytes,
+    /// Shards.
+    pub shards: u64,
+    /// Attached members.
+    pub members: Vec<MemberStats>,
+    /// Operations of all attached members so far; of reads, up to 63 of each may not be in yet.
+    pub operations: Operations,
+    /// How often an attached member found a latch taken.
+    #[serde(rename = "latchWaits")]
+    pub latch_waits: u64,
+    /// How many latches of the dead were taken over.
+    pub repairs: u64,
+}
+
+/// Bytes of the page area.
+#[derive(Debug, Clone, Copy, Serialize)]
+pub struct Bytes {
+    /// In spans and runs, whether their blocks are in use or not.
+    pub used: u64,
+    /// In free pages.
+    pub free: u64,
+    /// In all.
+    pub maximum: u64,
+    /// In blocks and runs that hold entries.
+    pub entries: u64,
+}
+
+/// Operations of the attached members.
+#[derive(Debug, Clone, Copy, Default, Serialize)]
+pub struct Operations {
+    /// get, has.
+    pub reads: u64,
+    /// set, remove, incr.
+    pub writes: u64,
+}
+
+/// An attached member.
+#[derive(Debug, Clone, Copy, Serialize)]
+pub struct MemberStats {
+    /// Number of its slot.
+    pub id: u64,
+    /// Its process.
+    pub pid: u32,
+    /// Its thread in that process, 0 for the main one.
+    pub thread: u64,
+    /// Whether it is the one that asks.
+    #[serde(rename = "self")]
+    pub is_self: bool,
+}
+
+/// A key's shard, and its parts.
+#[derive(Debug, Clone, Copy)]
+struct Shard<'s> {
+    segment: &'s Segment,
+    number: u64,
+}
+
+impl<'s> Shard<'s> {
+    #[inline]
+    fn of(segment: &'s Segment, key: &Key<'_>) -> Self {
+        Self {
+            segment,
+            number: table::shard_of(segment, key.hash()),
+        }
+    }
+
+    #[inline]
+    const fn base(&self) -> Offset {
+        self.segment.layout().shard(self.number)
+    }
+
+    #[inline]
+    const fn at(&self, field: u64) -> Offset {
+        self.base().add(field)
+    }
+
+    #[inline]
+    const fn table(&self) -> Table<'s> {
+        Table::new(self.segment, self.number)
+    }
+
+    #[inline]
+    const fn blocks(&self) -> Blocks<'s> {
+        Blocks::new(self.segment, self.number)
+    }
+
+    #[inline]
+    const fn log(&self) -> Log<'s> {
+        Log::new(self.segment, self.number)
+    }
+}
+
+impl Store {
+    /// The store in `segment`, for the member `me`.
+    #[must_use]
+    pub const fn new(segment: Arc<Segment>, me: MemberId) -> Self {
+        Self {
+            segment,
+            me,
+            reads: Cell::new(0),
+        }
+    }
+
+    /// The segment that the store is in.
+    #[inline]
+    #[must_use]
+    pub const fn segment(&self) -> &Arc<Segment> {
+        &self.segment
+    }
+
+    /// The member whose view this is.
+    #[must_use]
+    pub const fn member(&self) -> MemberId {
+        self.me
+    }
+
+    /// The key of these bytes; see [`Key::new`].
+    ///
+    /// # Errors
+    /// [`crate::error::Error::KeyTooLong`].
+    #[inline]
+    pub fn key<'b>(&self, bytes: &'b [u8], wide: bool) -> Result<Key<'b>> {
+        Key::new(self.segment.hash_key(), bytes, wide)
+    }
+
+    /// From now on, each change of this key appends a record to the log of its shard.
+    ///
+    /// # Errors
+    /// [`crate::error::Error::OutOfMemory`] if the log's ring finds no memory;
+    /// [`crate::error::Error::Busy`].
+    pub fn watch(&self, key: &Key<'_>) -> Result<()> {
+        let shard = Shard::of(&self.segment, key);
+        let region = self.segment.region();
+        // Acquire: pairs with the Release below.
+        if region.load(shard.at(shard::LOG_BACKED), Ordering::Acquire)? == 0 {
+            let ring = self.segment.layout().log_record(shard.number, 0).bytes();
+            self.segment
+                .back(ring, self.segment.layout().log_records * LOG_RECORD)?;
+            region.store(shard.at(shard::LOG_BACKED), 1, Ordering::Release)?;
+        }
+        let held = crate::latch::hold(&self.segment, shard.base(), self.me)?;
+        let filter = region.load(shard.at(shard::WATCHED), Ordering::Relaxed)?;
+        let filter = filter | log::filter_bit(key.hash());
+        region.store(shard.at(shard::WATCHED), filter, Ordering::Relaxed)?;
+        drop(held);
+        Ok(())
+    }
+
+    /// What there is and who is there.
+    ///
+    /// # Errors
+    /// [`crate::error::Error::Corrupted`].
+    pub fn stats(&self) -> Result<Stats> {
+        let (region, layout) = (self.segment.region(), self.segment.layout());
+        self.count_reads()?;
+        let mut stats = Stats {
+            entries: 0,
+            bytes: Bytes {
+                used: 0,
+                free: 0,
+                maximum: layout.area_bytes(),
+                entries: 0,
+            },
+            shards: layout.shards,
+            members: Vec::new(),
+            operations: Operations::default(),
+            latch_waits: 0,
+            repairs: region.load(header::REPAIRS, Ordering::Relaxed)?,
+        };
+        for number in 0..layout.shards {
+            let base = layout.shard(number);
+            stats.entries += region.load(base.add(shard::ENTRIES), Ordering::Relaxed)?;
+            stats.bytes.entries += region.load(base.add(shard::BYTES_USED), Ordering::Relaxed)?;
+        }
+        stats.bytes.free = pages::free_pages(&self.segment)? * crate::segment::layout::PAGE;
+        stats.bytes.used = stats.bytes.maximum.saturating_sub(stats.bytes.free);
+        for info in members::all(region, layout)? {
+            let at = layout.member(info.id.slot());
+            let counter = |field| region.load(at.add(field), Ordering::Relaxed);
+            stats.operations.reads += counter(member::READS)?;
+            stats.operations.writes += counter(member::WRITES)?;
+            stats.latch_waits += counter(member::LATCH_WAITS)?;
+            stats.members.push(MemberStats {
+                id: info.id.slot(),
+                pid: info.process.pid,
+                thread: info.thread,
+                is_self: info.id == self.me,
+            });
+        }
+        Ok(stats)
+    }
+
+    #[inline]
+    fn count_read(&self) -> Result<()> {
+        self.reads.set(self.reads.get() + 1);
+        if self.reads.get() >= READS_PER_COUNT {
+            self.count_reads()
+        } else {
+            Ok(())
+        }
+    }
+
+    #[cold]
+    fn count_reads(&self) -> Result<()> {
+        let reads = self.reads.replace(0);
+        self.count(member::READS, reads)
+    }
+
+    #[inline]
+    fn count(&self, counter: u64, by: u64) -> Result<()> {
+        members::count(
+            self.segment.region(),
+            self.segment.layout(),
+            self.me,
+            counter,
+            by,
+        )
+    }
+}
