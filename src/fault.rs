@@ -20,10 +20,10 @@ pub enum Then {
 #[derive(Debug, Clone, Copy)]
 pub struct Died;
 
-/// Called before each store into the segment.
+/// Called before each store into the segment, with its offset in bytes.
 #[cfg(not(any(feature = "faults", shm_loom)))]
 #[inline(always)]
-pub fn point() {}
+pub fn point(_at: u64) {}
 
 /// Whether this thread has died by [`Then::Unwind`]: nothing may be released on its way out.
 #[cfg(not(any(feature = "faults", shm_loom)))]
@@ -34,7 +34,7 @@ pub fn is_dead() -> bool {
 }
 
 #[cfg(any(feature = "faults", shm_loom))]
-pub use counting::{disarm, is_dead, point, set_fuel, stores};
+pub use counting::{disarm, is_dead, point, set_fuel, stores, trace};
 
 #[cfg(any(feature = "faults", shm_loom))]
 mod counting {
@@ -45,6 +45,7 @@ mod counting {
         static STORES: Cell<u64> = const { Cell::new(0) };
         static FUEL: Cell<Option<(u64, Then)>> = const { Cell::new(None) };
         static DEAD: Cell<bool> = const { Cell::new(false) };
+        static OBSERVER: Cell<Option<fn(u64)>> = const { Cell::new(None) };
     }
 
     /// Lets this thread do `stores` more stores and then do what `then` says.
@@ -71,9 +72,18 @@ mod counting {
         DEAD.get()
     }
 
-    /// Called before each store into the segment.
-    pub fn point() {
+    /// Tells `observer` the offset of each store of this thread from now on, just before it happens
+    /// or the fuel has run out for it.
+    pub fn trace(observer: Option<fn(u64)>) {
+        OBSERVER.set(observer);
+    }
+
+    /// Called before each store into the segment, with its offset in bytes.
+    pub fn point(at: u64) {
         STORES.set(STORES.get() + 1);
+        if let Some(observer) = OBSERVER.get() {
+            observer(at);
+        }
         match FUEL.get() {
             None => {}
             Some((0, then)) => run_out(then),

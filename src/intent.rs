@@ -23,6 +23,7 @@ use crate::segment::region::{Offset, Region};
 use crate::sync::{Ordering, fence};
 use arrayvec::ArrayVec;
 
+#[expect(clippy::cast_possible_truncation, reason = "a small constant")]
 const CAPACITY: usize = domain::INTENT_PAIRS as usize;
 /// Marks the first pair of a conditional write, which holds the expected value.
 const EXPECTED: u64 = 1;
@@ -63,11 +64,7 @@ impl<'r> Changes<'r> {
     #[inline]
     #[must_use]
     pub const fn new(region: &'r Region) -> Self {
-        Self {
-            region,
-            pairs: Pairs::new_const(),
-            hand_overs: ArrayVec::new_const(),
-        }
+        Self { region, pairs: Pairs::new_const(), hand_overs: ArrayVec::new_const() }
     }
 
     /// The word at `at` as it will be.
@@ -115,17 +112,13 @@ impl<'r> Changes<'r> {
     pub fn hand_over(&mut self, at: Offset, owned: u64, given: u64) -> Result<()> {
         self.region.word(at)?;
         let hand_over = (at.bytes(), owned, given);
-        self.hand_overs
-            .try_push(hand_over)
-            .map_err(|_| too_many(at.bytes()))
+        self.hand_overs.try_push(hand_over).map_err(|_| too_many(at.bytes()))
     }
 
     /// How many more words can be changed.
     #[must_use]
     pub fn room(&self) -> usize {
-        self.pairs
-            .remaining_capacity()
-            .saturating_sub(2 * self.hand_overs.len())
+        self.pairs.remaining_capacity().saturating_sub(2 * self.hand_overs.len())
     }
 
     #[inline]
@@ -166,18 +159,10 @@ pub fn commit(region: &Region, base: Offset, mut changes: Changes<'_>) -> Result
     // Relaxed: only the holder of the latch writes it.
     let sequence = region.load(base.add(domain::SEQUENCE), Ordering::Relaxed)?;
     // Release: who reads this odd value with Acquire (`Overlay::read`) sees the whole intent.
-    region.store(
-        base.add(domain::SEQUENCE),
-        sequence.wrapping_add(1),
-        Ordering::Release,
-    )?;
+    region.store(base.add(domain::SEQUENCE), sequence.wrapping_add(1), Ordering::Release)?;
     apply(region, &changes.pairs)?;
     // Release: pairs with the Acquire in `sequence`; who reads it sees all words applied.
-    region.store(
-        base.add(domain::SEQUENCE),
-        sequence.wrapping_add(2),
-        Ordering::Release,
-    )
+    region.store(base.add(domain::SEQUENCE), sequence.wrapping_add(2), Ordering::Release)
 }
 
 /// Finishes the sealed intent that a former holder of the latch left, if there is one.
@@ -188,11 +173,7 @@ pub fn commit(region: &Region, base: Offset, mut changes: Changes<'_>) -> Result
 pub fn finish(region: &Region, base: Offset) -> Result<()> {
     // Relaxed: the latch, which the caller holds, orders it.
     let sequence = region.load(base.add(domain::SEQUENCE), Ordering::Relaxed)?;
-    if sequence & 1 == 0 {
-        Ok(())
-    } else {
-        replay(region, base, sequence)
-    }
+    if sequence & 1 == 0 { Ok(()) } else { replay(region, base, sequence) }
 }
 
 #[cold]
@@ -203,11 +184,7 @@ fn replay(region: &Region, base: Offset, sequence: u64) -> Result<()> {
     }
     apply(region, &pairs)?;
     // Release: as in `commit`.
-    region.store(
-        base.add(domain::SEQUENCE),
-        sequence.wrapping_add(1),
-        Ordering::Release,
-    )
+    region.store(base.add(domain::SEQUENCE), sequence.wrapping_add(1), Ordering::Release)
 }
 
 #[inline]
@@ -272,10 +249,7 @@ impl<'r> Overlay<'r> {
         if !is_unchanged(region, base, sequence)? {
             return Ok(None);
         }
-        Ok(Some(Self {
-            region,
-            pairs: pairs?,
-        }))
+        Ok(Some(Self { region, pairs: pairs? }))
     }
 }
 
@@ -311,8 +285,5 @@ const fn too_many(at: u64) -> Error {
 
 #[inline]
 fn pending(pairs: &Pairs, at: Offset) -> Option<u64> {
-    pairs
-        .iter()
-        .find(|pair| pair.0 == at.bytes())
-        .map(|pair| pair.1)
+    pairs.iter().find(|pair| pair.0 == at.bytes()).map(|pair| pair.1)
 }

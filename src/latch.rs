@@ -52,16 +52,8 @@ pub fn acquire<'r>(region: &'r Region, base: Offset, waiter: &mut impl Waiter) -
     // Acquire: pairs with the Release in `drop`.
     let order = (Ordering::Acquire, Ordering::Relaxed);
     let free = region.compare_exchange(latch, 0, waiter.word(), order.0, order.1)?;
-    let taken_over = if free.is_ok() {
-        false
-    } else {
-        wait(region, latch, waiter)?
-    };
-    let held = Held {
-        region,
-        base,
-        taken_over,
-    };
+    let taken_over = if free.is_ok() { false } else { wait(region, latch, waiter)? };
+    let held = Held { region, base, taken_over };
     intent::finish(region, base)?;
     // What the holder now writes into free blocks must not be seen by a reader that would not also
     // see the sequence that freed them: pairs with the Acquire fence in `intent::is_unchanged`.
@@ -80,10 +72,7 @@ fn wait(region: &Region, latch: Offset, waiter: &mut impl Waiter) -> Result<bool
         // Acquire: pairs with the Release in `drop`. A dead owner released nothing; what it wrote is
         // visible because the kernel reported its death after its last instruction.
         let order = (Ordering::Acquire, Ordering::Relaxed);
-        if region
-            .compare_exchange(latch, owner, waiter.word(), order.0, order.1)?
-            .is_ok()
-        {
+        if region.compare_exchange(latch, owner, waiter.word(), order.0, order.1)?.is_ok() {
             return Ok(is_dead);
         }
         spin_hint();
@@ -128,9 +117,7 @@ impl Drop for Held<'_> {
             return;
         }
         // Release: pairs with the Acquire in `acquire`. The offset was good when it was acquired.
-        let _ = self
-            .region
-            .store(self.base.add(domain::LATCH), 0, Ordering::Release);
+        let _ = self.region.store(self.base.add(domain::LATCH), 0, Ordering::Release);
     }
 }
 
@@ -156,19 +143,13 @@ impl<'s> Patient<'s> {
     #[inline]
     #[must_use]
     pub const fn new(segment: &'s Segment, me: MemberId, patience: Duration) -> Self {
-        Self {
-            segment,
-            me,
-            patience,
-            rounds: 0,
-            since: None,
-        }
+        Self { segment, me, patience, rounds: 0, since: None }
     }
 
     /// Sleeps a little; now and then looks whether the owner is dead or the patience at its end.
     fn sleep(&mut self, owner: u64) -> Result<bool> {
         let since = *self.since.get_or_insert_with(Instant::now);
-        if self.rounds % Self::SLEEPS_PER_LOOK == 0 {
+        if self.rounds.is_multiple_of(Self::SLEEPS_PER_LOOK) {
             let id = MemberId::from_word(owner)
                 .ok_or_else(|| Error::corrupted("the owner of a latch", owner))?;
             let (region, layout) = (self.segment.region(), self.segment.layout());
@@ -186,14 +167,8 @@ impl<'s> Patient<'s> {
     fn busy(&self, owner: MemberId) -> Error {
         let info = members::find(self.segment.region(), self.segment.layout(), owner);
         match info {
-            Ok(Some(info)) => Error::Busy {
-                pid: info.process.pid,
-                state: info.process.state(),
-            },
-            _ => Error::Busy {
-                pid: 0,
-                state: "gone",
-            },
+            Ok(Some(info)) => Error::Busy { pid: info.process.pid, state: info.process.state() },
+            _ => Error::Busy { pid: 0, state: "gone" },
         }
     }
 }
@@ -231,11 +206,7 @@ impl Waiter for Patient<'_> {
 /// See [`acquire`].
 #[inline]
 pub fn hold(segment: &Segment, base: Offset, me: MemberId) -> Result<Held<'_>> {
-    let held = acquire(
-        segment.region(),
-        base,
-        &mut Patient::new(segment, me, PATIENCE),
-    )?;
+    let held = acquire(segment.region(), base, &mut Patient::new(segment, me, PATIENCE))?;
     if held.taken_over() {
         count_repair(segment)?;
     }
@@ -244,9 +215,6 @@ pub fn hold(segment: &Segment, base: Offset, me: MemberId) -> Result<Held<'_>> {
 
 #[cold]
 fn count_repair(segment: &Segment) -> Result<()> {
-    segment
-        .region()
-        .word(header::REPAIRS)?
-        .fetch_add(1, Ordering::Relaxed);
+    segment.region().word(header::REPAIRS)?.fetch_add(1, Ordering::Relaxed);
     Ok(())
 }

@@ -67,7 +67,7 @@ impl<'s> Log<'s> {
         changes.set(record, block.bytes() | kind)?;
         changes.set(record.word(1), version)?;
         changes.set(self.at(shard::LOG_HEAD), head + 1)?;
-        self.mark(changes, block, head % self.segment.layout().log_records + 1)
+        mark(changes, block, head % self.segment.layout().log_records + 1)
     }
 
     /// Whether a record names the entry in `block`.
@@ -108,27 +108,27 @@ impl<'s> Log<'s> {
         let record = changes.get(layout.log_record(self.shard, tail))?;
         let block = Offset::new(record & !REMOVED);
         changes.set(self.at(shard::LOG_TAIL), tail + 1)?;
-        let mark = changes.get(block.add(word::LENGTH))? >> MARK_SHIFT;
-        if mark != tail % layout.log_records + 1 {
+        let last = changes.get(block.add(word::LENGTH))? >> MARK_SHIFT;
+        if last != tail % layout.log_records + 1 {
             // A later record names it too, and decides.
             return Ok(());
         }
         if changes.get(block.add(word::STAMP))? != 0 {
-            return self.mark(changes, block, 0);
+            return mark(changes, block, 0);
         }
         let bytes = free(changes, block)?;
         changes.add(self.at(shard::LOG_KEPT), bytes.wrapping_neg())
-    }
-
-    /// Notes in a block which place of the ring names it last; 0: none.
-    fn mark(&self, changes: &mut Changes<'_>, block: Offset, mark: u64) -> Result<()> {
-        let at = block.add(word::LENGTH);
-        let length = changes.get(at)? & LENGTH_MASK;
-        changes.set(at, length | mark << MARK_SHIFT)
     }
 
     #[inline]
     const fn at(&self, field: u64) -> Offset {
         self.segment.layout().shard(self.shard).add(field)
     }
+}
+
+/// Notes in a block which place of the ring names it last; 0: none.
+fn mark(changes: &mut Changes<'_>, block: Offset, place: u64) -> Result<()> {
+    let at = block.add(word::LENGTH);
+    let length = changes.get(at)? & LENGTH_MASK;
+    changes.set(at, length | place << MARK_SHIFT)
 }

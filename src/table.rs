@@ -53,12 +53,8 @@ pub fn format(segment: &Segment) -> Result<()> {
     for number in 0..segment.layout().shards {
         let base = segment.layout().shard(number);
         segment.back(segment.layout().bucket(number, 0).bytes(), PAGE)?;
-        segment
-            .region()
-            .store(base.add(shard::BUCKETS_BACKED), PAGE / 8, Ordering::Relaxed)?;
-        segment
-            .region()
-            .store(base.add(shard::BUCKETS), 1, Ordering::Relaxed)?;
+        segment.region().store(base.add(shard::BUCKETS_BACKED), PAGE / 8, Ordering::Relaxed)?;
+        segment.region().store(base.add(shard::BUCKETS), 1, Ordering::Relaxed)?;
     }
     Ok(())
 }
@@ -76,24 +72,16 @@ pub const fn shard_of(segment: &Segment, hash: u64) -> u64 {
 #[must_use]
 pub const fn bucket_of(hash: u64, buckets: u64) -> u64 {
     // 0 can only come from damaged memory; the walk then ends at once.
-    let power = 1 << (63 - (buckets | 1).leading_zeros());
+    let power = 1 << (buckets | 1).ilog2();
     let bucket = hash & (2 * power - 1);
-    if bucket < buckets {
-        bucket
-    } else {
-        hash & (power - 1)
-    }
+    if bucket < buckets { bucket } else { hash & (power - 1) }
 }
 
 /// The entry that a link leads to; `None` at the end of a chain.
 #[inline]
 #[must_use]
 pub const fn target(link: u64) -> Option<Offset> {
-    if link == 0 {
-        None
-    } else {
-        Some(Offset::new(link & OFFSET_MASK))
-    }
+    if link == 0 { None } else { Some(Offset::new(link & OFFSET_MASK)) }
 }
 
 #[inline]
@@ -130,11 +118,7 @@ impl<'s> Table<'s> {
             if link & !OFFSET_MASK == tag(key.hash())
                 && let Some(meta) = self.matches(entry, key)?
             {
-                return Ok(Some(Found {
-                    entry,
-                    link_at,
-                    meta,
-                }));
+                return Ok(Some(Found { entry, link_at, meta }));
             }
             link_at = entry.add(word::LINK);
         }
@@ -223,9 +207,7 @@ impl<'s> Table<'s> {
     #[cold]
     pub fn grow(&self) -> Result<()> {
         let backed = self.load(shard::BUCKETS_BACKED)?.min(self.reserved());
-        let bytes = (backed * 8)
-            .clamp(PAGE, MAX_GROWTH)
-            .min((self.reserved() - backed) * 8);
+        let bytes = (backed * 8).clamp(PAGE, MAX_GROWTH).min((self.reserved() - backed) * 8);
         let start = self.segment.layout().bucket(self.shard, backed).bytes();
         match self.segment.back(start, bytes) {
             Ok(()) => {}
@@ -235,7 +217,7 @@ impl<'s> Table<'s> {
         // Not under the latch: two that grow at the same time back the same range, and the maximum
         // of what they store is true. Release: pairs with the latch's Acquire; no order is needed.
         let backed_at = self.segment.region().word(self.at(shard::BUCKETS_BACKED))?;
-        crate::fault::point();
+        crate::fault::point(self.at(shard::BUCKETS_BACKED).bytes());
         backed_at.fetch_max(backed + bytes / 8, Ordering::Release);
         Ok(())
     }
@@ -294,10 +276,7 @@ impl<'s> Table<'s> {
         if buckets > self.reserved() {
             return Err(Error::corrupted("the number of buckets", buckets));
         }
-        Ok(self
-            .segment
-            .layout()
-            .bucket(self.shard, bucket_of(hash, buckets)))
+        Ok(self.segment.layout().bucket(self.shard, bucket_of(hash, buckets)))
     }
 
     #[inline]
@@ -312,9 +291,7 @@ impl<'s> Table<'s> {
 
     #[inline]
     fn load(&self, field: u64) -> Result<u64> {
-        self.segment
-            .region()
-            .load(self.at(field), Ordering::Relaxed)
+        self.segment.region().load(self.at(field), Ordering::Relaxed)
     }
 }
 

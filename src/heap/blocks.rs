@@ -86,11 +86,7 @@ impl<'s> Blocks<'s> {
         let (used, cut) = (counts & COUNT_MASK, counts >> COUNT_BITS);
         let free = changes.get(record.add(span::FREE))?;
         let (block, cut) = if free == 0 {
-            let block = self
-                .segment
-                .layout()
-                .page(page)
-                .add(cut * class_bytes(class));
+            let block = self.segment.layout().page(page).add(cut * class_bytes(class));
             (block, cut + 1)
         } else {
             let block = Offset::new(free);
@@ -129,10 +125,7 @@ impl<'s> Blocks<'s> {
         }
         if used == 1 && !self.is_only_one(changes, class, page)? {
             self.unlink(changes, class, page)?;
-            let free = Fact::Free {
-                pages: fact.pages(),
-                backed: true,
-            };
+            let free = Fact::Free { pages: fact.pages(), backed: true };
             let at = self.segment.layout().fact(page);
             changes.hand_over(at, fact.to_word(), free.to_word())?;
         }
@@ -155,11 +148,7 @@ impl<'s> Blocks<'s> {
         changes.set(record.add(span::FREE), 0)?;
         changes.set(record.add(span::COUNTS), 0)?;
         self.link(changes, class, page)?;
-        let fact = Fact::Span {
-            shard: self.shard,
-            class,
-            pages: building.pages(),
-        };
+        let fact = Fact::Span { shard: self.shard, class, pages: building.pages() };
         changes.set(self.segment.layout().fact(page), fact.to_word())?;
         changes.set(building.note_at(), 0)
     }
@@ -196,11 +185,7 @@ impl<'s> Blocks<'s> {
     #[inline]
     #[must_use]
     pub const fn class_head(&self, class: u64) -> Offset {
-        self.segment
-            .layout()
-            .shard(self.shard)
-            .add(shard::CLASSES)
-            .word(class)
+        self.segment.layout().shard(self.shard).add(shard::CLASSES).word(class)
     }
 
     /// The span that a block lies in: first page, class, fact.
@@ -214,10 +199,7 @@ impl<'s> Blocks<'s> {
             {
                 Ok((page, class, fact))
             }
-            _ => Err(Error::corrupted(
-                "a block outside the spans of its shard",
-                block.bytes(),
-            )),
+            _ => Err(Error::corrupted("a block outside the spans of its shard", block.bytes())),
         }
     }
 
@@ -235,7 +217,7 @@ impl<'s> Blocks<'s> {
         let start = self.segment.layout().page(page).bytes();
         let within = block.bytes().wrapping_sub(start);
         let bytes = class_bytes(class);
-        if within % bytes != 0 || within / bytes >= self.blocks_per_span(class) {
+        if !within.is_multiple_of(bytes) || within / bytes >= self.blocks_per_span(class) {
             return Err(Error::corrupted("the place of a block", block.bytes()));
         }
         Ok(())

@@ -61,11 +61,7 @@ impl Fact {
             Self::Inside => 0,
             Self::Free { pages, backed } => pack(1 | (backed as u64) << 3, 0, 0, pages),
             Self::Building { member, pages } => pack(2, 0, member, pages),
-            Self::Span {
-                shard,
-                class,
-                pages,
-            } => pack(3, class, shard, pages),
+            Self::Span { shard, class, pages } => pack(3, class, shard, pages),
             Self::Run { shard, pages } => pack(4, 0, shard, pages),
             Self::Leaving { shard, pages } => pack(5, 0, shard, pages),
         }
@@ -82,27 +78,11 @@ impl Fact {
             return None;
         }
         Some(match word & 7 {
-            1 => Self::Free {
-                pages,
-                backed: word & 8 != 0,
-            },
-            2 => Self::Building {
-                member: owner,
-                pages,
-            },
-            3 => Self::Span {
-                shard: owner,
-                class,
-                pages,
-            },
-            4 => Self::Run {
-                shard: owner,
-                pages,
-            },
-            5 => Self::Leaving {
-                shard: owner,
-                pages,
-            },
+            1 => Self::Free { pages, backed: word & 8 != 0 },
+            2 => Self::Building { member: owner, pages },
+            3 => Self::Span { shard: owner, class, pages },
+            4 => Self::Run { shard: owner, pages },
+            5 => Self::Leaving { shard: owner, pages },
             _ => return None,
         })
     }
@@ -133,27 +113,11 @@ mod tests {
     fn every_fact_survives_its_word() {
         let facts = [
             Fact::Inside,
-            Fact::Free {
-                pages: 1,
-                backed: true,
-            },
-            Fact::Free {
-                pages: u64::from(u32::MAX),
-                backed: false,
-            },
-            Fact::Building {
-                member: 1023,
-                pages: 7,
-            },
-            Fact::Span {
-                shard: 63,
-                class: 24,
-                pages: 16,
-            },
-            Fact::Run {
-                shard: 63,
-                pages: 1 << 31,
-            },
+            Fact::Free { pages: 1, backed: true },
+            Fact::Free { pages: u64::from(u32::MAX), backed: false },
+            Fact::Building { member: 1023, pages: 7 },
+            Fact::Span { shard: 63, class: 24, pages: 16 },
+            Fact::Run { shard: 63, pages: 1 << 31 },
             Fact::Leaving { shard: 0, pages: 2 },
         ];
         for fact in facts {

@@ -40,11 +40,7 @@ impl Note {
     /// Where a member keeps it.
     #[must_use]
     pub fn at(self, segment: &Segment, slot: u64) -> Offset {
-        segment
-            .layout()
-            .member(slot)
-            .add(member::BUILDING)
-            .word(self as u64)
+        segment.layout().member(slot).add(member::BUILDING).word(self as u64)
     }
 }
 
@@ -65,13 +61,8 @@ pub struct Building<'s> {
 /// [`Error::OutOfMemory`] or [`Error::System`].
 pub fn format(segment: &Segment) -> Result<()> {
     back_facts(segment, 1)?;
-    let all = Fact::Free {
-        pages: segment.layout().pages,
-        backed: false,
-    };
-    segment
-        .region()
-        .store(segment.layout().fact(0), all.to_word(), Ordering::Relaxed)
+    let all = Fact::Free { pages: segment.layout().pages, backed: false };
+    segment.region().store(segment.layout().fact(0), all.to_word(), Ordering::Relaxed)
 }
 
 /// The fact about the piece that starts at `page`.
@@ -95,19 +86,15 @@ pub fn fact(segment: &Segment, page: u64) -> Result<Fact> {
 ///
 /// # Errors
 /// [`Error::OutOfMemory`] if no piece is long enough; [`Error::Busy`]; [`Error::System`].
-pub fn build<'s>(
-    segment: &'s Segment,
+pub fn build(
+    segment: &Segment,
     me: MemberId,
     note: Note,
     pages: u64,
     align: u64,
-) -> Result<Building<'s>> {
+) -> Result<Building<'_>> {
     let from = segment.region().load(hint(pages), Ordering::Relaxed)?;
-    let mut from = if from < segment.layout().pages {
-        from
-    } else {
-        0
-    };
+    let mut from = if from < segment.layout().pages { from } else { 0 };
     // Each round either succeeds, or somebody else's did, or two neighbours have become one.
     for _ in 0..=segment.layout().pages {
         let Some((start, end)) = search(segment, from, pages, align)? else {
@@ -116,14 +103,7 @@ pub fn build<'s>(
         back_facts(segment, end.min(segment.layout().pages))?;
         match take(segment, me, note, start, pages, align)? {
             Some((page, backed)) => {
-                let building = Building {
-                    segment,
-                    me,
-                    note,
-                    page,
-                    pages,
-                    published: false,
-                };
+                let building = Building { segment, me, note, page, pages, published: false };
                 if !backed {
                     segment.back(segment.layout().page(page).bytes(), pages * PAGE)?;
                 }
@@ -157,14 +137,7 @@ pub fn mend(segment: &Segment, dead: MemberId) -> Result<()> {
         if let Fact::Building { member, pages } = fact(segment, page)?
             && member == dead.slot()
         {
-            give_back(
-                segment,
-                page,
-                Fact::Free {
-                    pages,
-                    backed: false,
-                },
-            )?;
+            give_back(segment, page, Fact::Free { pages, backed: false })?;
         }
         segment.region().store(at, 0, Ordering::Relaxed)?;
     }
@@ -246,36 +219,22 @@ impl Drop for Building<'_> {
         }
         // Killed between the two stores: the note names a piece that is not being built by this
         // member any more, and `mend` leaves it alone. The offsets were good when it was taken.
-        let free = Fact::Free {
-            pages: self.pages,
-            backed: false,
-        };
+        let free = Fact::Free { pages: self.pages, backed: false };
         let _ = give_back(self.segment, self.page, free);
-        let _ = self
-            .segment
-            .region()
-            .store(self.note_at(), 0, Ordering::Relaxed);
+        let _ = self.segment.region().store(self.note_at(), 0, Ordering::Relaxed);
         let _ = suggest(self.segment, self.page, self.pages);
     }
 }
 
 fn give_back(segment: &Segment, page: u64, free: Fact) -> Result<()> {
     // Release: pairs with the Acquire in `fact`, so that what was done to the pages is done.
-    segment.region().store(
-        segment.layout().fact(page),
-        free.to_word(),
-        Ordering::Release,
-    )
+    segment.region().store(segment.layout().fact(page), free.to_word(), Ordering::Release)
 }
 
 /// Looks for free neighbours that hold `pages` aligned pages; gives their first page and the end of
 /// what is needed. From `from` to the end of the area, then from its start.
 fn search(segment: &Segment, from: u64, pages: u64, align: u64) -> Result<Option<(u64, u64)>> {
-    let from = if fact(segment, from)? == Fact::Inside {
-        0
-    } else {
-        from
-    };
+    let from = if fact(segment, from)? == Fact::Inside { 0 } else { from };
     for start in [from, 0] {
         if let Some(found) = search_from(segment, start, pages, align)? {
             return Ok(Some(found));
@@ -337,13 +296,7 @@ fn take(
     if end == start {
         return Ok(None);
     }
-    let free = |pages| {
-        Fact::Free {
-            pages,
-            backed: all_backed,
-        }
-        .to_word()
-    };
+    let free = |pages| Fact::Free { pages, backed: all_backed }.to_word();
     if end < first + pages {
         // Long enough only with more neighbours than fit one intent, or not any more.
         changes.set(layout.fact(start), free(end - start))?;
@@ -353,10 +306,7 @@ fn take(
     if first > start {
         changes.set(layout.fact(start), free(first - start))?;
     }
-    let building = Fact::Building {
-        member: me.slot(),
-        pages,
-    };
+    let building = Fact::Building { member: me.slot(), pages };
     changes.set(layout.fact(first), building.to_word())?;
     if end > first + pages {
         changes.set(layout.fact(first + pages), free(end - first - pages))?;
@@ -376,11 +326,7 @@ fn is_usable(segment: &Segment, page: u64, fact: Fact) -> Result<bool> {
             // SeqCst: pairs with the fence in `protect`. A reader that we do not see here finds the
             // entry unlinked.
             fence(Ordering::SeqCst);
-            Ok(!members::is_hazard(
-                segment.region(),
-                segment.layout(),
-                page,
-            )?)
+            Ok(!members::is_hazard(segment.region(), segment.layout(), page)?)
         }
         _ => Ok(false),
     }
@@ -393,13 +339,11 @@ fn back_facts(segment: &Segment, pages: u64) -> Result<()> {
     if mark.load(Ordering::Acquire) >= pages {
         return Ok(());
     }
-    let pages = pages
-        .next_multiple_of(FACTS_STEP)
-        .min(segment.layout().pages);
+    let pages = pages.next_multiple_of(FACTS_STEP).min(segment.layout().pages);
     for (start, length) in segment.layout().facts_range(pages) {
         segment.back(start, length)?;
     }
-    crate::fault::point();
+    crate::fault::point(header::FACTS_BACKED.bytes());
     mark.fetch_max(pages, Ordering::Release);
     Ok(())
 }
@@ -413,9 +357,5 @@ fn hint(pages: u64) -> Offset {
 fn out_of_memory(segment: &Segment, pages: u64) -> Error {
     let maximum = segment.layout().area_bytes();
     let free = free_pages(segment).unwrap_or(0) * PAGE;
-    Error::OutOfMemory {
-        need: pages * PAGE,
-        free,
-        maximum,
-    }
+    Error::OutOfMemory { need: pages * PAGE, free, maximum }
 }

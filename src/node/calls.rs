@@ -46,14 +46,7 @@ pub(super) unsafe fn run<const N: usize>(
     // SAFETY: all pointers are valid for writes, and `arguments` has room for `count`.
     unsafe {
         let into = arguments.as_mut_ptr();
-        sys::napi_get_cb_info(
-            env,
-            info,
-            &raw mut count,
-            into,
-            ptr::null_mut(),
-            &raw mut data,
-        );
+        sys::napi_get_cb_info(env, info, &raw mut count, into, ptr::null_mut(), &raw mut data);
     }
     // SAFETY: the caller says that data is an engine; methods run on its one thread, and it is
     // freed by the environment's cleanup hook, after which no JavaScript runs.
@@ -182,19 +175,12 @@ impl<const N: usize> Call<N> {
 
 #[inline]
 fn expect<T>(status: sys::napi_status, value: T) -> Result<T> {
-    if status == sys::Status::napi_ok {
-        Ok(value)
-    } else {
-        Err(refused(status))
-    }
+    if status == sys::Status::napi_ok { Ok(value) } else { Err(refused(status)) }
 }
 
 /// What Node-API refuses is an argument of another type than lib/ promises, or a string or buffer
 /// that JavaScript's heap has no room for.
 #[cold]
 const fn refused(status: sys::napi_status) -> Error {
-    Error::System {
-        call: "Node-API",
-        errno: status,
-    }
+    Error::System { call: "Node-API", errno: status }
 }

@@ -32,7 +32,7 @@ struct State {
 }
 
 /// The methods of the object that `open` returns.
-const METHODS: [(&CStr, sys::napi_callback); 8] = [
+const METHODS: [(&CStr, sys::napi_callback); 9] = [
     (c"get", Some(hot::get)),
     (c"has", Some(hot::has)),
     (c"set", Some(hot::set)),
@@ -41,6 +41,7 @@ const METHODS: [(&CStr, sys::napi_callback); 8] = [
     (c"configure", Some(cold::configure)),
     (c"attach", Some(cold::attach)),
     (c"stats", Some(cold::stats)),
+    (c"nothing", Some(cold::nothing)),
 ];
 
 static SEGMENT: OnceLock<Arc<crate::segment::Segment>> = OnceLock::new();

@@ -29,11 +29,7 @@ const fn code(error: &Error) -> &'static str {
 /// The figures of an error, as properties of the exception.
 fn details(error: &Error) -> Value {
     match error {
-        Error::OutOfMemory {
-            need,
-            free,
-            maximum,
-        } => {
+        Error::OutOfMemory { need, free, maximum } => {
             json!({ "need": need, "free": free, "maximum": maximum })
         }
         Error::Busy { pid, state } => json!({ "pid": pid, "state": state }),
@@ -44,11 +40,7 @@ fn details(error: &Error) -> Value {
         Error::NotANumber { kind } => json!({ "type": kind }),
         Error::TooManyMembers { maximum } => json!({ "maximum": maximum }),
         Error::LayoutMismatch { ours, theirs } => json!({ "ours": ours, "theirs": theirs }),
-        Error::BadSize {
-            size,
-            minimum,
-            maximum,
-        } => {
+        Error::BadSize { size, minimum, maximum } => {
             json!({ "size": size, "minimum": minimum, "maximum": maximum })
         }
         Error::System { call, errno } => json!({ "syscall": call, "errno": errno }),

@@ -44,13 +44,7 @@ impl Default for Buffers {
 fn get_value(engine: &Engine, call: &Call<1>) -> Result<sys::napi_value> {
     let [key] = call.arguments;
     engine.with_store(|store, buffers| {
-        let Buffers {
-            key_units,
-            key_bytes,
-            value_units,
-            scratch,
-            ..
-        } = buffers;
+        let Buffers { key_units, key_bytes, value_units, scratch, .. } = buffers;
         let key = read_key(store, call, key, key_units, key_bytes)?;
         let Some(read) = store.get(&key, scratch)? else {
             engine.set_status(0);
@@ -63,13 +57,8 @@ fn get_value(engine: &Engine, call: &Call<1>) -> Result<sys::napi_value> {
             Tag::Number => call.new_number(read.number),
             Tag::TwoByteString | Tag::TwoByteJson => {
                 value_units.clear();
-                value_units.extend(
-                    bytes
-                        .as_chunks()
-                        .0
-                        .iter()
-                        .map(|unit| u16::from_le_bytes(*unit)),
-                );
+                value_units
+                    .extend(bytes.as_chunks().0.iter().map(|unit| u16::from_le_bytes(*unit)));
                 call.new_utf16(value_units)
             }
             Tag::Undefined => Ok(ptr::null_mut()),
@@ -87,13 +76,7 @@ fn get_value(engine: &Engine, call: &Call<1>) -> Result<sys::napi_value> {
 fn has_key(engine: &Engine, call: &Call<1>) -> Result<sys::napi_value> {
     let [key] = call.arguments;
     engine.with_store(|store, buffers| {
-        let key = read_key(
-            store,
-            call,
-            key,
-            &mut buffers.key_units,
-            &mut buffers.key_bytes,
-        )?;
+        let key = read_key(store, call, key, &mut buffers.key_units, &mut buffers.key_bytes)?;
         call.new_boolean(store.has(&key)?)
     })
 }
@@ -103,13 +86,7 @@ fn has_key(engine: &Engine, call: &Call<1>) -> Result<sys::napi_value> {
 fn set_value(engine: &Engine, call: &Call<3>) -> Result<sys::napi_value> {
     let [key, payload, tag] = call.arguments;
     engine.with_store(|store, buffers| {
-        let Buffers {
-            key_units,
-            key_bytes,
-            value_units,
-            value_bytes,
-            ..
-        } = buffers;
+        let Buffers { key_units, key_bytes, value_units, value_bytes, .. } = buffers;
         let key = read_key(store, call, key, key_units, key_bytes)?;
         let tag = read_tag(call.number(tag)?)?;
         let value = match tag {
@@ -117,20 +94,12 @@ fn set_value(engine: &Engine, call: &Call<3>) -> Result<sys::napi_value> {
             Tag::Undefined | Tag::Null | Tag::False | Tag::True => Value::bytes(tag, &[]),
             Tag::OneByteString | Tag::TwoByteString => {
                 let wide = read_string(call, payload, value_units, value_bytes)?;
-                let tag = if wide {
-                    Tag::TwoByteString
-                } else {
-                    Tag::OneByteString
-                };
+                let tag = if wide { Tag::TwoByteString } else { Tag::OneByteString };
                 Value::bytes(tag, value_bytes)
             }
             Tag::OneByteJson | Tag::TwoByteJson => {
                 let wide = read_string(call, payload, value_units, value_bytes)?;
-                let tag = if wide {
-                    Tag::TwoByteJson
-                } else {
-                    Tag::OneByteJson
-                };
+                let tag = if wide { Tag::TwoByteJson } else { Tag::OneByteJson };
                 Value::bytes(tag, value_bytes)
             }
             Tag::Clone | Tag::Buffer | Tag::Bytes => Value::bytes(tag, call.bytes(payload)?),
@@ -146,13 +115,7 @@ fn set_value(engine: &Engine, call: &Call<3>) -> Result<sys::napi_value> {
 fn remove_key(engine: &Engine, call: &Call<1>) -> Result<sys::napi_value> {
     let [key] = call.arguments;
     engine.with_store(|store, buffers| {
-        let key = read_key(
-            store,
-            call,
-            key,
-            &mut buffers.key_units,
-            &mut buffers.key_bytes,
-        )?;
+        let key = read_key(store, call, key, &mut buffers.key_units, &mut buffers.key_bytes)?;
         call.new_boolean(store.remove(&key)?)
     })
 }
@@ -162,13 +125,7 @@ fn remove_key(engine: &Engine, call: &Call<1>) -> Result<sys::napi_value> {
 fn add_to_number(engine: &Engine, call: &Call<2>) -> Result<sys::napi_value> {
     let [key, by] = call.arguments;
     engine.with_store(|store, buffers| {
-        let key = read_key(
-            store,
-            call,
-            key,
-            &mut buffers.key_units,
-            &mut buffers.key_bytes,
-        )?;
+        let key = read_key(store, call, key, &mut buffers.key_units, &mut buffers.key_bytes)?;
         call.new_number(store.incr(&key, call.number(by)?)?)
     })
 }
@@ -227,16 +184,9 @@ fn narrow(units: &[u16], bytes: &mut Vec<u8>) -> bool {
 
 #[inline]
 fn read_tag(number: f64) -> Result<Tag> {
-    #[expect(
-        clippy::cast_possible_truncation,
-        clippy::cast_sign_loss,
-        reason = "saturates"
-    )]
+    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "saturates")]
     let number = number as u64;
-    Tag::from_number(number).ok_or(Error::System {
-        call: "set",
-        errno: 0,
-    })
+    Tag::from_number(number).ok_or(Error::System { call: "set", errno: 0 })
 }
 
 impl Buffers {

@@ -198,11 +198,7 @@ impl Layout {
     pub fn new(maximum: u64) -> Result<Self> {
         if !(MINIMUM_BYTES..=MAXIMUM_BYTES).contains(&maximum) {
             let (minimum, most) = (MINIMUM_BYTES, MAXIMUM_BYTES);
-            return Err(Error::BadSize {
-                size: maximum,
-                minimum,
-                maximum: most,
-            });
+            return Err(Error::BadSize { size: maximum, minimum, maximum: most });
         }
         let (shards, span_pages) = match maximum >> 20 {
             0..64 => (4, 4),
@@ -356,20 +352,13 @@ mod tests {
                 (layout.fact(layout.pages), layout.spans_at),
                 (layout.span(layout.pages), layout.buckets_at),
                 (layout.bucket(layout.shards, 0), layout.logs_at),
-                (
-                    Offset::new(layout.logs_at + layout.shards * ring),
-                    layout.area_at,
-                ),
+                (Offset::new(layout.logs_at + layout.shards * ring), layout.area_at),
                 (layout.page(layout.pages), layout.length),
             ];
             for (end, next) in ends {
                 assert!(end.bytes() <= next, "{maximum}: {end:?} > {next}");
             }
-            assert!(
-                layout.length <= maximum,
-                "{maximum}: {} bytes",
-                layout.length
-            );
+            assert!(layout.length <= maximum, "{maximum}: {} bytes", layout.length);
             assert_eq!(layout.area_at % (layout.span_pages * PAGE), 0);
             assert!(layout.log_records >= 64);
         }
@@ -381,20 +370,14 @@ mod tests {
             let layout = Layout::new(maximum).unwrap();
             let worst = layout.shards * CLASSES * layout.span_pages * PAGE;
             assert!(worst <= maximum / 8, "{maximum}: {worst}");
-            assert!(
-                layout.area_bytes() >= maximum / 16 * 14,
-                "{maximum}: {layout:?}"
-            );
+            assert!(layout.area_bytes() >= maximum / 16 * 14, "{maximum}: {layout:?}");
         }
     }
 
     #[test]
     fn a_size_out_of_bounds_is_refused() {
         for size in [0, MINIMUM_BYTES - 1, MAXIMUM_BYTES + 1, u64::MAX] {
-            assert!(
-                matches!(Layout::new(size), Err(Error::BadSize { .. })),
-                "{size}"
-            );
+            assert!(matches!(Layout::new(size), Err(Error::BadSize { .. })), "{size}");
         }
     }
 

@@ -44,15 +44,10 @@ impl MemberId {
     /// The member that a latch's word names.
     #[must_use]
     pub fn from_word(word: u64) -> Option<Self> {
-        let slot = (word >> 32)
-            .checked_sub(1)
-            .filter(|slot| *slot < layout::MEMBERS)?;
+        let slot = (word >> 32).checked_sub(1).filter(|slot| *slot < layout::MEMBERS)?;
         let generation = word & u64::from(u32::MAX);
         let small = |word: u64| u32::try_from(word).ok();
-        Some(Self {
-            slot: small(slot)?,
-            generation: small(generation)?,
-        })
+        Some(Self { slot: small(slot)?, generation: small(generation)? })
     }
 }
 
@@ -83,31 +78,20 @@ pub fn join(region: &Region, layout: &Layout, process: ProcessId, thread: u64) -
         let claimed = identity(ATTACHED, generation, process.pid);
         let identity_at = at.add(member::IDENTITY);
         let swap = (Ordering::AcqRel, Ordering::Relaxed);
-        if region
-            .compare_exchange(identity_at, word, claimed, swap.0, swap.1)?
-            .is_err()
-        {
+        if region.compare_exchange(identity_at, word, claimed, swap.0, swap.1)?.is_err() {
             continue;
         }
         // Until this is written the slot is known by its pid alone; 0 means just that.
-        region.store(
-            at.add(member::START_TIME),
-            process.start_time,
-            Ordering::Relaxed,
-        )?;
+        region.store(at.add(member::START_TIME), process.start_time, Ordering::Relaxed)?;
         region.store(at.add(member::THREAD), thread, Ordering::Relaxed)?;
         for counter in [member::READS, member::WRITES, member::LATCH_WAITS] {
             region.store(at.add(counter), 0, Ordering::Relaxed)?;
         }
         // Relaxed: a scan that misses this member for a moment finds it the next time.
-        region
-            .word(header::MEMBERS_END)?
-            .fetch_max(slot + 1, Ordering::Relaxed);
+        region.word(header::MEMBERS_END)?.fetch_max(slot + 1, Ordering::Relaxed);
         return member_id(slot, generation);
     }
-    Err(Error::TooManyMembers {
-        maximum: layout::MEMBERS,
-    })
+    Err(Error::TooManyMembers { maximum: layout::MEMBERS })
 }
 
 /// Frees the slot of a member that holds nothing any more.
@@ -177,17 +161,12 @@ pub fn is_hazard(region: &Region, layout: &Layout, page: u64) -> Result<bool> {
 pub fn count(region: &Region, layout: &Layout, id: MemberId, counter: u64, by: u64) -> Result<()> {
     let word: Offset = layout.member(id.slot()).add(counter);
     let word = region.word(word)?;
-    word.store(
-        word.load(Ordering::Relaxed).wrapping_add(by),
-        Ordering::Relaxed,
-    );
+    word.store(word.load(Ordering::Relaxed).wrapping_add(by), Ordering::Relaxed);
     Ok(())
 }
 
 fn end(region: &Region) -> Result<u64> {
-    Ok(region
-        .load(header::MEMBERS_END, Ordering::Relaxed)?
-        .min(layout::MEMBERS))
+    Ok(region.load(header::MEMBERS_END, Ordering::Relaxed)?.min(layout::MEMBERS))
 }
 
 fn at_slot(region: &Region, layout: &Layout, slot: u64) -> Result<Option<MemberInfo>> {
@@ -201,11 +180,7 @@ fn at_slot(region: &Region, layout: &Layout, slot: u64) -> Result<Option<MemberI
     let start_time = region.load(at.add(member::START_TIME), Ordering::Relaxed)?;
     let thread = region.load(at.add(member::THREAD), Ordering::Relaxed)?;
     let id = member_id(slot, generation_of(word))?;
-    Ok(Some(MemberInfo {
-        id,
-        process: ProcessId { pid, start_time },
-        thread,
-    }))
+    Ok(Some(MemberInfo { id, process: ProcessId { pid, start_time }, thread }))
 }
 
 const fn identity(state: u64, generation: u64, pid: u32) -> u64 {
@@ -220,8 +195,5 @@ fn member_id(slot: u64, generation: u64) -> Result<MemberId> {
     let small = |word: u64| {
         u32::try_from(word).map_err(|_| Error::corrupted("a member slot's number", word))
     };
-    Ok(MemberId {
-        slot: small(slot)?,
-        generation: small(generation)?,
-    })
+    Ok(MemberId { slot: small(slot)?, generation: small(generation)? })
 }

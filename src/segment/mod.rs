@@ -47,8 +47,7 @@ impl Segment {
         store(header::LENGTH, self.layout.length)?;
         store(header::MAXIMUM, self.layout.maximum)?;
         // Release: pairs with the Acquire in `read_header`.
-        self.region
-            .store(header::MAGIC, layout::MAGIC, Ordering::Release)
+        self.region.store(header::MAGIC, layout::MAGIC, Ordering::Release)
     }
 
     /// Maps the segment that somebody handed over.
@@ -103,11 +102,7 @@ impl Segment {
         if fd::back(&self.file, start, length)? {
             return Ok(());
         }
-        Err(Error::OutOfMemory {
-            need: length,
-            free: 0,
-            maximum: self.layout.area_bytes(),
-        })
+        Err(Error::OutOfMemory { need: length, free: 0, maximum: self.layout.area_bytes() })
     }
 
     /// Gives the memory of a range back to the system. Never call it while holding a latch.
@@ -123,12 +118,7 @@ impl Segment {
         let region = Region::new(Mapping::new(file.as_fd(), length)?);
         let word = |at| region.load(at, Ordering::Relaxed);
         let hash_key = (word(header::HASH_KEY)?, word(header::HASH_KEY.word(1))?);
-        Ok(Self {
-            file,
-            region,
-            layout,
-            hash_key,
-        })
+        Ok(Self { file, region, layout, hash_key })
     }
 
     /// The random key that every member hashes with.
@@ -153,10 +143,7 @@ impl Segment {
         }
         let theirs = word(header::VERSION)?;
         if theirs != layout::VERSION {
-            return Err(Error::LayoutMismatch {
-                ours: layout::VERSION,
-                theirs,
-            });
+            return Err(Error::LayoutMismatch { ours: layout::VERSION, theirs });
         }
         let layout = Layout::new(word(header::MAXIMUM)?)
             .map_err(|_| Error::corrupted("the maximum", header::MAXIMUM.bytes()))?;

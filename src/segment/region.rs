@@ -5,10 +5,7 @@
 //! store anything at any time; whoever needs a stable picture copies words and then validates.
 //! Process-shared atomics are sound where they are lock-free (\[atomics.lockfree\] calls those
 //! address-free: "memory shared between two processes" included).
-#![allow(
-    unsafe_code,
-    reason = "turns checked offsets of the mapping into references to atomics"
-)]
+#![allow(unsafe_code, reason = "turns checked offsets of the mapping into references to atomics")]
 
 use crate::error::{Error, Result};
 use crate::fault;
@@ -65,9 +62,7 @@ impl Region {
     #[cfg(shm_loom)]
     #[must_use]
     pub fn modelled(words: usize) -> Self {
-        Self {
-            words: (0..words).map(|_| AtomicU64::new(0)).collect(),
-        }
+        Self { words: (0..words).map(|_| AtomicU64::new(0)).collect() }
     }
 
     /// Bytes of the segment.
@@ -94,13 +89,7 @@ impl Region {
         // a page) and the address aligned, for the mapping starts at a page. Every access by every
         // process is atomic, and the reference cannot outlive `self`, which owns the mapping.
         #[expect(clippy::cast_possible_truncation, reason = "bounded by a usize length")]
-        let word = unsafe {
-            self.mapping
-                .start()
-                .byte_add(bytes as usize)
-                .cast()
-                .as_ref()
-        };
+        let word = unsafe { self.mapping.start().byte_add(bytes as usize).cast().as_ref() };
         Ok(word)
     }
 
@@ -108,10 +97,7 @@ impl Region {
     #[cfg(shm_loom)]
     pub fn word(&self, at: Offset) -> Result<&AtomicU64> {
         let outside = Error::corrupted("an offset outside the segment", at.bytes());
-        usize::try_from(at.bytes() / 8)
-            .ok()
-            .and_then(|word| self.words.get(word))
-            .ok_or(outside)
+        usize::try_from(at.bytes() / 8).ok().and_then(|word| self.words.get(word)).ok_or(outside)
     }
 
     /// The half word at `at`, for futexes.
@@ -127,13 +113,7 @@ impl Region {
         // SAFETY: as in `word`: inside, aligned, and atomic in every process. No word of the
         // layout is used both as a whole and as halves.
         #[expect(clippy::cast_possible_truncation, reason = "bounded by a usize length")]
-        let half = unsafe {
-            self.mapping
-                .start()
-                .byte_add(bytes as usize)
-                .cast()
-                .as_ref()
-        };
+        let half = unsafe { self.mapping.start().byte_add(bytes as usize).cast().as_ref() };
         Ok(half)
     }
 
@@ -153,7 +133,7 @@ impl Region {
     #[inline(always)]
     pub fn store(&self, at: Offset, value: u64, order: Ordering) -> Result<()> {
         let word = self.word(at)?;
-        fault::point();
+        fault::point(at.bytes());
         word.store(value, order);
         Ok(())
     }
@@ -172,7 +152,7 @@ impl Region {
         failure: Ordering,
     ) -> Result<Result<u64, u64>> {
         let word = self.word(at)?;
-        fault::point();
+        fault::point(at.bytes());
         Ok(word.compare_exchange(expected, new, success, failure))
     }
 
@@ -213,14 +193,13 @@ impl Region {
         let mut to = at;
         for (index, chunk) in bytes.chunks(8).enumerate() {
             if index == 0 || index == words / 2 || index == words - 1 {
-                fault::point();
+                fault::point(to.bytes());
             }
             let mut word = [0; 8];
             for (place, byte) in word.iter_mut().zip(chunk) {
                 *place = *byte;
             }
-            self.word(to)?
-                .store(u64::from_le_bytes(word), Ordering::Relaxed);
+            self.word(to)?.store(u64::from_le_bytes(word), Ordering::Relaxed);
             to = to.word(1);
         }
         Ok(())

@@ -113,10 +113,7 @@ struct Shard<'s> {
 impl<'s> Shard<'s> {
     #[inline]
     fn of(segment: &'s Segment, key: &Key<'_>) -> Self {
-        Self {
-            segment,
-            number: table::shard_of(segment, key.hash()),
-        }
+        Self { segment, number: table::shard_of(segment, key.hash()) }
     }
 
     #[inline]
@@ -149,11 +146,7 @@ impl Store {
     /// The store in `segment`, for the member `me`.
     #[must_use]
     pub const fn new(segment: Arc<Segment>, me: MemberId) -> Self {
-        Self {
-            segment,
-            me,
-            reads: Cell::new(0),
-        }
+        Self { segment, me, reads: Cell::new(0) }
     }
 
     /// The segment that the store is in.
@@ -189,8 +182,7 @@ impl Store {
         // Acquire: pairs with the Release below.
         if region.load(shard.at(shard::LOG_BACKED), Ordering::Acquire)? == 0 {
             let ring = self.segment.layout().log_record(shard.number, 0).bytes();
-            self.segment
-                .back(ring, self.segment.layout().log_records * LOG_RECORD)?;
+            self.segment.back(ring, self.segment.layout().log_records * LOG_RECORD)?;
             region.store(shard.at(shard::LOG_BACKED), 1, Ordering::Release)?;
         }
         let held = crate::latch::hold(&self.segment, shard.base(), self.me)?;
@@ -210,12 +202,7 @@ impl Store {
         self.count_reads()?;
         let mut stats = Stats {
             entries: 0,
-            bytes: Bytes {
-                used: 0,
-                free: 0,
-                maximum: layout.area_bytes(),
-                entries: 0,
-            },
+            bytes: Bytes { used: 0, free: 0, maximum: layout.area_bytes(), entries: 0 },
             shards: layout.shards,
             members: Vec::new(),
             operations: Operations::default(),
@@ -248,11 +235,7 @@ impl Store {
     #[inline]
     fn count_read(&self) -> Result<()> {
         self.reads.set(self.reads.get() + 1);
-        if self.reads.get() >= READS_PER_COUNT {
-            self.count_reads()
-        } else {
-            Ok(())
-        }
+        if self.reads.get() >= READS_PER_COUNT { self.count_reads() } else { Ok(()) }
     }
 
     #[cold]
@@ -263,12 +246,6 @@ impl Store {
 
     #[inline]
     fn count(&self, counter: u64, by: u64) -> Result<()> {
-        members::count(
-            self.segment.region(),
-            self.segment.layout(),
-            self.me,
-            counter,
-            by,
-        )
+        members::count(self.segment.region(), self.segment.layout(), self.me, counter, by)
     }
 }

@@ -46,6 +46,15 @@ pub struct Read {
     pub version: u64,
 }
 
+/// How far one try got.
+#[derive(Debug, Clone, Copy)]
+enum Glance {
+    Value(Read),
+    Missing,
+    /// What was read does not belong together.
+    Again,
+}
+
 /// Where a value's bytes are copied to; kept from read to read.
 #[derive(Debug, Default)]
 pub struct Scratch(Vec<u8>);
@@ -71,11 +80,7 @@ impl Scratch {
     fn first(&mut self, length: usize) -> Result<&mut [u8]> {
         if self.0.len() < length {
             let more = length - self.0.len();
-            let none = Error::OutOfMemory {
-                need: length as u64,
-                free: 0,
-                maximum: length as u64,
-            };
+            let none = Error::OutOfMemory { need: length as u64, free: 0, maximum: length as u64 };
             self.0.try_reserve_exact(more).map_err(|_| none)?;
             self.0.resize(length, 0);
         }
@@ -96,11 +101,13 @@ impl Store {
         let region = self.segment.region();
         let sequence = intent::sequence(region, shard.base())?;
         if sequence & 1 == 0 {
-            let read = shard.read(region, key, scratch, sequence);
-            if let Ok(Some(read)) = read
-                && intent::is_unchanged(region, shard.base(), sequence)?
-            {
-                return Ok(read);
+            let glance = shard.read(region, key, scratch, sequence);
+            if intent::is_unchanged(region, shard.base(), sequence)? {
+                match glance? {
+                    Glance::Value(read) => return Ok(Some(read)),
+                    Glance::Missing => return Ok(None),
+                    Glance::Again => {}
+                }
             }
         }
         self.read_again(shard, key, scratch)
@@ -124,8 +131,7 @@ impl Store {
                 return Ok(found.is_some());
             }
         }
-        self.read_again(shard, key, &mut Scratch::default())
-            .map(|read| read.is_some())
+        self.read_again(shard, key, &mut Scratch::default()).map(|read| read.is_some())
     }
 
     #[cold]
@@ -138,34 +144,34 @@ impl Store {
         let region = self.segment.region();
         for attempt in 0..TRIES {
             let sequence = shard.settled_sequence()?;
-            let read = if sequence & 1 == 0 {
+            let is_even = sequence & 1 == 0;
+            let glance = if is_even {
                 self.read_entry(shard, key, scratch, sequence, attempt)
             } else {
                 match Overlay::read(region, shard.base(), sequence) {
                     Ok(Some(overlay)) => shard.read(&overlay, key, scratch, sequence),
-                    Ok(None) => continue,
+                    Ok(None) => Ok(Glance::Again),
                     Err(error) => Err(error),
                 }
             };
-            match read {
-                Ok(None) => {}
-                // Validated by itself.
-                Ok(Some(Some(read))) if sequence & 1 == 0 => return Ok(Some(read)),
-                read => {
-                    if intent::is_unchanged(region, shard.base(), sequence)? {
-                        return read.map(Option::flatten);
-                    }
-                }
+            match glance {
+                Ok(Glance::Again) => continue,
+                // `read_entry` has validated it by its stamp.
+                Ok(Glance::Value(read)) if is_even => return Ok(Some(read)),
+                _ => {}
+            }
+            if intent::is_unchanged(region, shard.base(), sequence)? {
+                return match glance? {
+                    Glance::Value(read) => Ok(Some(read)),
+                    Glance::Missing | Glance::Again => Ok(None),
+                };
             }
         }
-        Err(Error::Busy {
-            pid: 0,
-            state: "changing this entry all the time",
-        })
+        Err(Error::Busy { pid: 0, state: "changing this entry all the time" })
     }
 
-    /// Reads the entry of a key and validates it by its stamp. `Ok(None)`: try again. A miss, and an
-    /// error, is for the caller to validate by the sequence.
+    /// Reads the entry of a key and validates it by its stamp. A miss, and an error, is for the
+    /// caller to validate by the sequence.
     fn read_entry(
         &self,
         shard: Shard<'_>,
@@ -173,10 +179,10 @@ impl Store {
         scratch: &mut Scratch,
         sequence: u64,
         attempt: u32,
-    ) -> Result<Option<Option<Read>>> {
+    ) -> Result<Glance> {
         let region = self.segment.region();
         let Some(found) = shard.table().find(region, key)? else {
-            return Ok(Some(None));
+            return Ok(Glance::Missing);
         };
         let generation = shard.blocks().generation_of(found.entry)?;
         let stamp_at = found.entry.add(word::STAMP);
@@ -184,7 +190,7 @@ impl Store {
         let stamp = region.load(stamp_at, Ordering::Acquire)?;
         // The block may have become another entry since the walk.
         let Some(meta) = shard.table().matches(found.entry, key)? else {
-            return Ok(None);
+            return Ok(Glance::Again);
         };
         let found = Found { meta, ..found };
         let is_still_there = || {
@@ -199,12 +205,8 @@ impl Store {
         if meta.in_run && attempt >= BOLD_TRIES {
             return self.read_protected(shard, &found, scratch, stamp, is_still_there);
         }
-        let read = shard.read_value(region, &found, scratch, sequence);
-        if is_still_there()? {
-            read.map(|read| read.map(Some))
-        } else {
-            Ok(None)
-        }
+        let glance = shard.read_value(region, &found, scratch, sequence);
+        if is_still_there()? { glance } else { Ok(Glance::Again) }
     }
 
     /// Copies a run that nobody can reuse meanwhile: what was the value when it was protected.
@@ -215,7 +217,7 @@ impl Store {
         scratch: &mut Scratch,
         stamp: u64,
         is_still_there: impl Fn() -> Result<bool>,
-    ) -> Result<Option<Option<Read>>> {
+    ) -> Result<Glance> {
         let region = self.segment.region();
         let run = shard.run_of(region, found)?;
         pages::protect(&self.segment, self.me, run.page)?;
@@ -225,13 +227,8 @@ impl Store {
         };
         pages::unprotect(&self.segment, self.me)?;
         let length = usize::try_from(run.length).unwrap_or(0);
-        let read = Read {
-            tag: found.meta.tag,
-            number: 0.0,
-            length,
-            version: stamp >> 1,
-        };
-        Ok(copied?.then_some(Some(read)))
+        let read = Read { tag: found.meta.tag, number: 0.0, length, version: stamp >> 1 };
+        Ok(if copied? { Glance::Value(read) } else { Glance::Again })
     }
 }
 
@@ -257,7 +254,7 @@ impl Shard<'_> {
         Ok(sequence)
     }
 
-    /// Walks and copies; `Ok(None)`: try again. Whatever it gives is still to be validated.
+    /// Walks and copies. Whatever it gives is still to be validated.
     #[inline]
     fn read(
         &self,
@@ -265,17 +262,14 @@ impl Shard<'_> {
         key: &Key<'_>,
         scratch: &mut Scratch,
         sequence: u64,
-    ) -> Result<Option<Option<Read>>> {
+    ) -> Result<Glance> {
         match self.table().find(words, key)? {
-            None => Ok(Some(None)),
-            Some(found) => {
-                let read = self.read_value(words, &found, scratch, sequence)?;
-                Ok(read.map(Some))
-            }
+            None => Ok(Glance::Missing),
+            Some(found) => self.read_value(words, &found, scratch, sequence),
         }
     }
 
-    /// Copies the value of an entry; `Ok(None)`: it changed in place, or is not to be trusted.
+    /// Copies the value of an entry.
     #[inline]
     fn read_value(
         &self,
@@ -283,20 +277,13 @@ impl Shard<'_> {
         found: &Found,
         scratch: &mut Scratch,
         sequence: u64,
-    ) -> Result<Option<Read>> {
+    ) -> Result<Glance> {
         let region = self.segment.region();
         let meta = found.meta;
         let value = found.entry.add(meta.value_offset());
         let stamp = words.word_at(found.entry.add(word::STAMP))?;
         let version = stamp >> 1;
-        let read = |number, length| {
-            Some(Read {
-                tag: meta.tag,
-                number,
-                length,
-                version,
-            })
-        };
+        let read = |number, length| Glance::Value(Read { tag: meta.tag, number, length, version });
         match meta.tag {
             Tag::Undefined | Tag::Null | Tag::False | Tag::True => Ok(read(0.0, 0)),
             Tag::Number => {
@@ -304,17 +291,13 @@ impl Shard<'_> {
                 // Pairs with the Release fence in `latch::acquire`: a newer cell, a newer stamp.
                 fence(Ordering::Acquire);
                 let is_same = words.word_at(found.entry.add(word::STAMP))? == stamp;
-                Ok(if is_same {
-                    read(f64::from_bits(cell), 0)
-                } else {
-                    None
-                })
+                Ok(if is_same { read(f64::from_bits(cell), 0) } else { Glance::Again })
             }
             _ if meta.in_run => {
                 let run = self.run_of(words, found)?;
                 // A long copy starts only from what is true up to here.
                 if !intent::is_unchanged(region, self.base(), sequence)? {
-                    return Ok(None);
+                    return Ok(Glance::Again);
                 }
                 self.copy_run(run, scratch)?;
                 Ok(read(0.0, usize::try_from(run.length).unwrap_or(0)))
@@ -340,9 +323,7 @@ impl Shard<'_> {
             return Err(Error::corrupted("the length of a value", value.bytes()));
         }
         #[expect(clippy::cast_possible_truncation, reason = "at most a block")]
-        self.segment
-            .region()
-            .read_bytes(value, scratch.first(length as usize)?)
+        self.segment.region().read_bytes(value, scratch.first(length as usize)?)
     }
 
     fn run_of(&self, words: &impl Words, found: &Found) -> Result<Run> {
@@ -367,8 +348,6 @@ impl Shard<'_> {
     fn copy_run(&self, run: Run, scratch: &mut Scratch) -> Result<()> {
         let bytes = usize::try_from(run.length).unwrap_or(usize::MAX);
         let from = self.segment.layout().page(run.page);
-        self.segment
-            .region()
-            .read_bytes(from, scratch.first(bytes)?)
+        self.segment.region().read_bytes(from, scratch.first(bytes)?)
     }
 }

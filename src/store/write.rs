@@ -124,15 +124,10 @@ impl Store {
             return Ok(None);
         }
         if length > MAX_VALUE_BYTES {
-            return Err(Error::ValueTooLarge {
-                length,
-                maximum: MAX_VALUE_BYTES,
-            });
+            return Err(Error::ValueTooLarge { length, maximum: MAX_VALUE_BYTES });
         }
         let run = pages::build(&self.segment, self.me, Note::Run, length.div_ceil(PAGE), 1)?;
-        self.segment
-            .region()
-            .write_bytes(self.segment.layout().page(run.page()), value.bytes)?;
+        self.segment.region().write_bytes(self.segment.layout().page(run.page()), value.bytes)?;
         Ok(Some(run))
     }
 
@@ -184,9 +179,7 @@ impl Shard<'_> {
         changes.add(self.at(shard::BYTES_USED), bytes)?;
         match &found {
             None => self.table().insert(&mut changes, block, key.hash())?,
-            Some(found) => self
-                .table()
-                .replace(&mut changes, found, block, key.hash())?,
+            Some(found) => self.table().replace(&mut changes, found, block, key.hash())?,
         }
         if is_watched {
             self.record(&mut changes, block, 0, version)?;
@@ -205,9 +198,7 @@ impl Shard<'_> {
             return exact_sum(0.0, by);
         };
         if found.meta.tag != Tag::Number {
-            return Err(Error::NotANumber {
-                kind: found.meta.tag.describe(),
-            });
+            return Err(Error::NotANumber { kind: found.meta.tag.describe() });
         }
         let region = self.segment.region();
         let stamp = region.load(found.entry.add(word::STAMP), Ordering::Relaxed)?;
@@ -275,10 +266,7 @@ impl Shard<'_> {
 
     /// Makes the run that a member has built one of this shard's.
     fn own(&self, changes: &mut Changes<'_>, run: &Building<'_>) -> Result<()> {
-        let fact = Fact::Run {
-            shard: self.number,
-            pages: run.pages(),
-        };
+        let fact = Fact::Run { shard: self.number, pages: run.pages() };
         changes.set(self.segment.layout().fact(run.page()), fact.to_word())?;
         changes.set(run.note_at(), 0)
     }
@@ -299,14 +287,8 @@ impl Shard<'_> {
     fn free(&self, changes: &mut Changes<'_>, entry: Offset) -> Result<u64> {
         let bytes = self.bytes_of(entry)?;
         if let Some((page, pages)) = self.run_of_entry(entry)? {
-            let owned = Fact::Run {
-                shard: self.number,
-                pages,
-            };
-            let leaving = Fact::Leaving {
-                shard: self.number,
-                pages,
-            };
+            let owned = Fact::Run { shard: self.number, pages };
+            let leaving = Fact::Leaving { shard: self.number, pages };
             let fact_at = self.segment.layout().fact(page);
             changes.hand_over(fact_at, owned.to_word(), leaving.to_word())?;
             pages::suggest(self.segment, page, pages)?;
@@ -317,9 +299,7 @@ impl Shard<'_> {
     }
 
     fn bytes_of(&self, entry: Offset) -> Result<u64> {
-        let run = self
-            .run_of_entry(entry)?
-            .map_or(0, |(_, pages)| pages * PAGE);
+        let run = self.run_of_entry(entry)?.map_or(0, |(_, pages)| pages * PAGE);
         Ok(self.blocks().bytes_of(entry)? + run)
     }
 
@@ -358,10 +338,7 @@ impl Shard<'_> {
 
     #[inline]
     fn is_watched(&self, key: &Key<'_>) -> Result<bool> {
-        let filter = self
-            .segment
-            .region()
-            .load(self.at(shard::WATCHED), Ordering::Relaxed)?;
+        let filter = self.segment.region().load(self.at(shard::WATCHED), Ordering::Relaxed)?;
         Ok(filter & log::filter_bit(key.hash()) != 0)
     }
 }
@@ -376,12 +353,7 @@ const fn is_long(key: &Key<'_>, bytes: u64) -> bool {
 #[inline]
 const fn meta_of(key: &Key<'_>, value: &Value<'_>, in_run: bool) -> Meta {
     let key_bytes = key.bytes().len() as u64;
-    Meta {
-        tag: value.tag,
-        wide: key.is_wide(),
-        in_run,
-        key_bytes,
-    }
+    Meta { tag: value.tag, wide: key.is_wide(), in_run, key_bytes }
 }
 
 #[inline]
@@ -392,21 +364,14 @@ fn class_of(meta: Meta, value: &Value<'_>) -> Result<u64> {
         _ => (value.bytes.len() as u64).next_multiple_of(8),
     };
     let bytes = meta.value_offset() + value_bytes;
-    blocks::class_of(bytes).ok_or(Error::ValueTooLarge {
-        length: bytes,
-        maximum: MAX_BLOCK,
-    })
+    blocks::class_of(bytes).ok_or(Error::ValueTooLarge { length: bytes, maximum: MAX_BLOCK })
 }
 
 #[inline]
 fn exact_sum(number: f64, by: f64) -> Result<f64> {
     let sum = number + by;
     let is_inexact_integer = sum.abs() > MAX_SAFE && number.fract() == 0.0 && by.fract() == 0.0;
-    if sum.is_finite() && !is_inexact_integer {
-        Ok(sum)
-    } else {
-        Err(out_of_range(sum))
-    }
+    if sum.is_finite() && !is_inexact_integer { Ok(sum) } else { Err(out_of_range(sum)) }
 }
 
 #[cold]
