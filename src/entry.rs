@@ -189,7 +189,7 @@ impl<'b> Key<'b> {
     ///
     /// # Errors
     /// [`Error::KeyTooLong`] if it has more than [`MAX_KEY_UNITS`] units.
-    #[inline]
+    #[inline(always)]
     pub fn new(hash_key: (u64, u64), bytes: &'b [u8], wide: bool) -> Result<Self> {
         let units = if wide { bytes.len() / 2 } else { bytes.len() };
         if units > MAX_KEY_UNITS {
@@ -224,10 +224,7 @@ impl<'b> Key<'b> {
 
 #[cold]
 const fn key_too_long(units: usize) -> Error {
-    Error::KeyTooLong {
-        length: units as u64,
-        maximum: MAX_KEY_UNITS as u64,
-    }
+    Error::KeyTooLong { length: units as u64, maximum: MAX_KEY_UNITS as u64 }
 }
 
 /// A value to be stored.
@@ -245,21 +242,13 @@ impl<'b> Value<'b> {
     /// A double.
     #[must_use]
     pub const fn number(number: f64) -> Self {
-        Self {
-            tag: Tag::Number,
-            number,
-            bytes: &[],
-        }
+        Self { tag: Tag::Number, number, bytes: &[] }
     }
 
     /// Bytes of a kind.
     #[must_use]
     pub const fn bytes(tag: Tag, bytes: &'b [u8]) -> Self {
-        Self {
-            tag,
-            number: 0.0,
-            bytes,
-        }
+        Self { tag, number: 0.0, bytes }
     }
 }
 
@@ -270,12 +259,7 @@ mod tests {
     #[test]
     fn meta_survives_its_word() {
         for tag in (1..=12).map(|number| Tag::from_number(number).unwrap()) {
-            let meta = Meta {
-                tag,
-                wide: true,
-                in_run: false,
-                key_bytes: 4000,
-            };
+            let meta = Meta { tag, wide: true, in_run: false, key_bytes: 4000 };
             assert_eq!(Meta::from_word(meta.to_word()), Ok(meta));
         }
         assert!(Meta::from_word(0).is_err(), "zeros are no entry");

@@ -114,10 +114,7 @@ impl Error {
 
     /// A function that turns an error number into the error of `call`.
     pub fn system(call: &'static str) -> impl FnOnce(rustix::io::Errno) -> Self {
-        move |errno| Self::System {
-            call,
-            errno: errno.raw_os_error(),
-        }
+        move |errno| Self::System { call, errno: errno.raw_os_error() }
     }
 }
 

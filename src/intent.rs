@@ -8,10 +8,11 @@
 //! physical redo logging (Mohan et al., ARIES, 1992) cut down to a log of one record.
 //!
 //! What makes the replay right: a word in an intent belongs to the domain, that is, nobody else
-//! writes it before the sequence is even again. The one kind of word that is handed to others by
-//! the very change that writes it (a page that becomes free) is written conditionally
-//! ([`Changes::hand_over`]): only if the old value, which nobody can bring back without this latch,
-//! still stands there.
+//! writes it before the sequence is even again. The exception is pages that become free: from then
+//! on they are anybody's, and so are all words in them. So the fact that says so is written after all
+//! other words, and conditionally ([`Changes::hand_over`]): only if the old value, which nobody can
+//! bring back without this latch, still stands there. A replay that finds one such fact gone knows
+//! that all other words had been written, and leaves them alone.
 //!
 //! The sequence is a sequence lock for readers (crossbeam's `seq_lock.rs` has the same fences). A
 //! reader that finds it odd for long, for the owner is stopped, reads through the sealed words
@@ -127,10 +128,12 @@ impl<'r> Changes<'r> {
     }
 
     /// All words in the order in which they are written.
+    #[inline]
     fn finish(&mut self) -> Result<()> {
-        for (at, owned, given) in core::mem::take(&mut self.hand_overs) {
-            self.push(at | EXPECTED, owned)?;
-            self.push(at, given)?;
+        for (at, owned, given) in &self.hand_overs {
+            for pair in [(at | EXPECTED, *owned), (*at, *given)] {
+                self.pairs.try_push(pair).map_err(|_| too_many(*at))?;
+            }
         }
         Ok(())
     }
@@ -147,6 +150,8 @@ impl<'r> Changes<'r> {
 #[inline]
 pub fn commit(region: &Region, base: Offset, mut changes: Changes<'_>) -> Result<()> {
     changes.finish()?;
+    // The sequence that ended the last intent of this hold is seen before any word of the next.
+    fence(Ordering::Release);
     let mut at = base.add(domain::INTENT);
     for (word, value) in &changes.pairs {
         region.store(at, *word, Ordering::Relaxed)?;
@@ -178,13 +183,29 @@ pub fn finish(region: &Region, base: Offset) -> Result<()> {
 
 #[cold]
 fn replay(region: &Region, base: Offset, sequence: u64) -> Result<()> {
-    let pairs = read_pairs(region, base)?;
+    let mut pairs = read_pairs(region, base)?;
     for (at, _) in &pairs {
         region.word(Offset::new(at & !EXPECTED))?;
+    }
+    if is_handed_over(region, &pairs)? {
+        // All other words are written, and may be others' by now.
+        let from = pairs.iter().position(|pair| pair.0 & EXPECTED != 0).unwrap_or(pairs.len());
+        pairs.drain(..from);
     }
     apply(region, &pairs)?;
     // Release: as in `commit`.
     region.store(base.add(domain::SEQUENCE), sequence.wrapping_add(1), Ordering::Release)
+}
+
+/// Whether one of the words that are written last has been written.
+fn is_handed_over(region: &Region, pairs: &Pairs) -> Result<bool> {
+    for (at, owned) in pairs.iter().filter(|pair| pair.0 & EXPECTED != 0) {
+        // Acquire: pairs with the Release of the swap in `apply`.
+        if region.load(Offset::new(at & !EXPECTED), Ordering::Acquire)? != *owned {
+            return Ok(true);
+        }
+    }
+    Ok(false)
 }
 
 #[inline]

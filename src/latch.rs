@@ -128,7 +128,9 @@ pub struct Patient<'s> {
     me: MemberId,
     patience: Duration,
     rounds: u32,
-    since: Option<Instant>,
+    /// Which owner is waited for, and since when.
+    owner: Option<(u64, Instant)>,
+    began: Option<Instant>,
 }
 
 impl<'s> Patient<'s> {
@@ -143,12 +145,11 @@ impl<'s> Patient<'s> {
     #[inline]
     #[must_use]
     pub const fn new(segment: &'s Segment, me: MemberId, patience: Duration) -> Self {
-        Self { segment, me, patience, rounds: 0, since: None }
+        Self { segment, me, patience, rounds: 0, owner: None, began: None }
     }
 
     /// Sleeps a little; now and then looks whether the owner is dead or the patience at its end.
     fn sleep(&mut self, owner: u64) -> Result<bool> {
-        let since = *self.since.get_or_insert_with(Instant::now);
         if self.rounds.is_multiple_of(Self::SLEEPS_PER_LOOK) {
             let id = MemberId::from_word(owner)
                 .ok_or_else(|| Error::corrupted("the owner of a latch", owner))?;
@@ -156,12 +157,26 @@ impl<'s> Patient<'s> {
             if members::is_dead(region, layout, id)? {
                 return Ok(true);
             }
-            if since.elapsed() >= self.patience {
+            if self.is_at_end(owner) {
                 return Err(self.busy(id));
             }
         }
         std::thread::sleep(Duration::from_micros(50));
         Ok(false)
+    }
+
+    /// Whether one owner has had the latch for longer than the patience lasts, or many have by
+    /// turns for a multiple of it.
+    fn is_at_end(&mut self, owner: u64) -> bool {
+        const TURNS: u32 = 10;
+        let now = Instant::now();
+        let began = *self.began.get_or_insert(now);
+        let since = match self.owner {
+            Some((same, since)) if same == owner => since,
+            _ => now,
+        };
+        self.owner = Some((owner, since));
+        now - since >= self.patience || now - began >= self.patience * TURNS
     }
 
     fn busy(&self, owner: MemberId) -> Error {

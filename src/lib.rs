@@ -26,5 +26,10 @@ pub mod store;
 pub mod repair;
 pub mod verify;
 
+pub mod wake;
+
+pub mod hub;
+pub mod member;
+
 #[cfg(feature = "node")]
 mod node;

@@ -2,8 +2,8 @@
 //!
 //! A record names the block of the entry that was set or removed, so it costs no copy. A block that
 //! leaves the table while a record names it is *kept*: it is freed when the last record that names
-//! it is dropped. The ring drops its oldest record when it is full, and up to two for each new one
-//! while the kept blocks take more than their share. Nobody is waited for: a reader that finds its
+//! it is dropped. The ring drops its oldest record when it is full, and up to two for each block that
+//! is kept while kept blocks take more than their share. Nobody is waited for: a reader that finds its
 //! position behind the tail was lapped.
 //!
 //! Records are appended and dropped by the intent of the change itself.
@@ -19,7 +19,7 @@ use crate::segment::region::Offset;
 pub const REMOVED: u64 = 1 << 63;
 const MARK_SHIFT: u32 = 32;
 const LENGTH_MASK: u64 = (1 << MARK_SHIFT) - 1;
-/// Records that one new one may drop.
+/// Records that are dropped for one block that is kept.
 const DROPS: u32 = 2;
 
 /// A shard's log.
@@ -44,8 +44,8 @@ impl<'s> Log<'s> {
         Self { segment, shard }
     }
 
-    /// Appends a record for the entry in `block`. Blocks that are dropped with older records are
-    /// given to `free`.
+    /// Appends a record for the entry in `block`. A block that is dropped with the oldest record of
+    /// a full ring is given to `free`.
     ///
     /// # Errors
     /// [`Error::Corrupted`] if the log is damaged; what `free` fails with.
@@ -55,18 +55,16 @@ impl<'s> Log<'s> {
         block: Offset,
         kind: u64,
         version: u64,
-        mut free: impl FnMut(&mut Changes<'_>, Offset) -> Result<u64>,
+        free: impl FnOnce(&mut Changes<'_>, Offset) -> Result<u64>,
     ) -> Result<()> {
-        for _ in 0..DROPS {
-            if self.must_drop(changes)? {
-                self.drop_oldest(changes, &mut free)?;
-            }
+        if self.length(changes)? == self.segment.layout().log_records {
+            self.drop_oldest(changes, free)?;
         }
         let head = changes.get(self.at(shard::LOG_HEAD))?;
         let record = self.segment.layout().log_record(self.shard, head);
         changes.set(record, block.bytes() | kind)?;
         changes.set(record.word(1), version)?;
-        changes.set(self.at(shard::LOG_HEAD), head + 1)?;
+        changes.set(self.at(shard::LOG_HEAD), head.wrapping_add(1))?;
         mark(changes, block, head % self.segment.layout().log_records + 1)
     }
 
@@ -79,35 +77,50 @@ impl<'s> Log<'s> {
         Ok(changes.get(block.add(word::LENGTH))? >> MARK_SHIFT != 0)
     }
 
-    /// A block of so many bytes has left the table, and stays for the log.
+    /// A block of so many bytes has left the table, and stays for the log. If kept blocks take too
+    /// much by now, the oldest records are dropped, at most [`DROPS`] and with them the record that
+    /// names this very block if need be.
     ///
     /// # Errors
-    /// [`Error::Corrupted`] if the shard lies outside the segment.
-    pub fn keep(&self, changes: &mut Changes<'_>, bytes: u64) -> Result<()> {
-        changes.add(self.at(shard::LOG_KEPT), bytes)
+    /// [`Error::Corrupted`] if the log is damaged; what `free` fails with.
+    pub fn keep(
+        &self,
+        changes: &mut Changes<'_>,
+        bytes: u64,
+        free: impl Fn(&mut Changes<'_>, Offset) -> Result<u64>,
+    ) -> Result<()> {
+        changes.add(self.at(shard::LOG_KEPT), bytes)?;
+        for _ in 0..DROPS {
+            let is_too_much =
+                changes.get(self.at(shard::LOG_KEPT))? > self.segment.layout().log_bytes;
+            if is_too_much && self.length(changes)? > 0 {
+                self.drop_oldest(changes, &free)?;
+            }
+        }
+        Ok(())
     }
 
-    fn must_drop(&self, changes: &Changes<'_>) -> Result<bool> {
+    /// Records in the ring.
+    fn length(&self, changes: &Changes<'_>) -> Result<u64> {
         let head = changes.get(self.at(shard::LOG_HEAD))?;
         let tail = changes.get(self.at(shard::LOG_TAIL))?;
-        if tail > head || head - tail > self.segment.layout().log_records {
+        let length = head.wrapping_sub(tail);
+        if length > self.segment.layout().log_records {
             return Err(Error::corrupted("the ends of a log", tail));
         }
-        let kept = changes.get(self.at(shard::LOG_KEPT))?;
-        let layout = self.segment.layout();
-        Ok(head - tail == layout.log_records || kept > layout.log_bytes && head > tail)
+        Ok(length)
     }
 
     fn drop_oldest(
         &self,
         changes: &mut Changes<'_>,
-        free: &mut impl FnMut(&mut Changes<'_>, Offset) -> Result<u64>,
+        free: impl FnOnce(&mut Changes<'_>, Offset) -> Result<u64>,
     ) -> Result<()> {
         let tail = changes.get(self.at(shard::LOG_TAIL))?;
         let layout = self.segment.layout();
         let record = changes.get(layout.log_record(self.shard, tail))?;
         let block = Offset::new(record & !REMOVED);
-        changes.set(self.at(shard::LOG_TAIL), tail + 1)?;
+        changes.set(self.at(shard::LOG_TAIL), tail.wrapping_add(1))?;
         let last = changes.get(block.add(word::LENGTH))? >> MARK_SHIFT;
         if last != tail % layout.log_records + 1 {
             // A later record names it too, and decides.

@@ -19,7 +19,7 @@ use crate::sync::Ordering;
 
 /// Longest chain that is followed. With a keyed hash no chain comes near it, unless the system has
 /// no memory for more buckets.
-const MAX_CHAIN: u64 = 1 << 20;
+const MAX_CHAIN: u64 = 1 << 16;
 /// Longest chain that one intent splits.
 const MAX_SPLIT: usize = 48;
 const TAG_SHIFT: u32 = 48;
@@ -107,7 +107,7 @@ impl<'s> Table<'s> {
     /// # Errors
     /// [`Error::Corrupted`] if a link leads nowhere, which without the latch may just mean that the
     /// table changed meanwhile.
-    #[inline]
+    #[inline(always)]
     pub fn find(&self, words: &impl Words, key: &Key<'_>) -> Result<Option<Found>> {
         let mut link_at = self.bucket_at(words.word_at(self.at(shard::BUCKETS))?, key.hash())?;
         for _ in 0..MAX_CHAIN {
@@ -129,7 +129,7 @@ impl<'s> Table<'s> {
     ///
     /// # Errors
     /// [`Error::Corrupted`] if it lies outside the segment.
-    #[inline]
+    #[inline(always)]
     pub fn matches(&self, entry: Offset, key: &Key<'_>) -> Result<Option<Meta>> {
         let region = self.segment.region();
         // Acquire: what is read of the entry afterwards is not older.
@@ -193,6 +193,9 @@ impl<'s> Table<'s> {
     #[inline]
     pub fn split(&self, held: &Held<'_>) -> Result<bool> {
         let buckets = self.load(shard::BUCKETS)?;
+        if buckets == 0 || buckets > self.reserved() {
+            return Err(Error::corrupted("the number of buckets", buckets));
+        }
         let backed = self.load(shard::BUCKETS_BACKED)?;
         if self.load(shard::ENTRIES)? > buckets && buckets < backed.min(self.reserved()) {
             self.split_one(held, buckets)?;
@@ -207,6 +210,9 @@ impl<'s> Table<'s> {
     #[cold]
     pub fn grow(&self) -> Result<()> {
         let backed = self.load(shard::BUCKETS_BACKED)?.min(self.reserved());
+        if backed == self.reserved() {
+            return Ok(());
+        }
         let bytes = (backed * 8).clamp(PAGE, MAX_GROWTH).min((self.reserved() - backed) * 8);
         let start = self.segment.layout().bucket(self.shard, backed).bytes();
         match self.segment.back(start, bytes) {
@@ -271,7 +277,7 @@ impl<'s> Table<'s> {
         held.commit(changes)
     }
 
-    #[inline]
+    #[inline(always)]
     fn bucket_at(&self, buckets: u64, hash: u64) -> Result<Offset> {
         if buckets > self.reserved() {
             return Err(Error::corrupted("the number of buckets", buckets));

@@ -46,16 +46,8 @@ pub fn verify(segment: &Segment) -> Result<Census> {
         match fact {
             Fact::Inside => {}
             Fact::Free { pages, .. } | Fact::Leaving { pages, .. } => census.free_pages += pages,
-            Fact::Span {
-                shard,
-                class,
-                pages,
-            } => {
-                rule(
-                    pages == segment.layout().span_pages,
-                    "the length of a span",
-                    page,
-                )?;
+            Fact::Span { shard, class, pages } => {
+                rule(pages == segment.layout().span_pages, "the length of a span", page)?;
                 rule(class < CLASSES, "the class of a span", page)?;
                 census.span_pages += pages;
                 spans.entry(shard).or_default().push((page, class));
@@ -72,20 +64,12 @@ pub fn verify(segment: &Segment) -> Result<Census> {
         check_shard(segment, number, &spans, &mut runs, &mut census)?;
     }
     rule(spans.is_empty(), "a span of no shard", 0)?;
-    rule(
-        runs.is_empty(),
-        "a run of no entry",
-        runs.keys().next().copied().unwrap_or(0),
-    )?;
+    rule(runs.is_empty(), "a run of no entry", runs.keys().next().copied().unwrap_or(0))?;
     Ok(census)
 }
 
 fn rule(holds: bool, what: &'static str, at: u64) -> Result<()> {
-    if holds {
-        Ok(())
-    } else {
-        Err(Error::corrupted(what, at))
-    }
+    if holds { Ok(()) } else { Err(Error::corrupted(what, at)) }
 }
 
 /// All pieces of the page area, which they must fill without a gap.
@@ -98,11 +82,7 @@ fn pieces(segment: &Segment) -> Result<Vec<(u64, Fact)>> {
         // The insides of free pieces may lie where facts have no memory yet: all zeros there.
         if !matches!(fact, Fact::Free { backed: false, .. }) {
             for inside in page + 1..page + fact.pages() {
-                rule(
-                    pages::fact(segment, inside)? == Fact::Inside,
-                    "an inside page",
-                    inside,
-                )?;
+                rule(pages::fact(segment, inside)? == Fact::Inside, "an inside page", inside)?;
             }
         }
         found.push((page, fact));
@@ -114,24 +94,17 @@ fn pieces(segment: &Segment) -> Result<Vec<(u64, Fact)>> {
 /// A piece that is being built must be noted by a living member.
 fn check_note(segment: &Segment, page: u64, slot: u64) -> Result<()> {
     let notes = pages::Note::ALL.map(|note| note.at(segment, slot));
-    let is_noted = notes
-        .into_iter()
-        .any(|at| segment.region().load(at, Ordering::Relaxed) == Ok(page + 1));
+    let is_noted =
+        notes.into_iter().any(|at| segment.region().load(at, Ordering::Relaxed) == Ok(page + 1));
     rule(is_noted, "a piece that nobody builds", page)?;
     let builder = members::all(segment.region(), segment.layout())?;
-    let lives = builder
-        .iter()
-        .any(|info| info.id.slot() == slot && !info.process.is_dead());
+    let lives = builder.iter().any(|info| info.id.slot() == slot && !info.process.is_dead());
     rule(lives, "a piece that a dead member builds", page)
 }
 
 fn check_domain(segment: &Segment, base: Offset) -> Result<()> {
     let word = |field| segment.region().load(base.add(field), Ordering::Acquire);
-    rule(
-        word(domain::SEQUENCE)? & 1 == 0,
-        "a sealed intent",
-        base.bytes(),
-    )?;
+    rule(word(domain::SEQUENCE)? & 1 == 0, "a sealed intent", base.bytes())?;
     match MemberId::from_word(word(domain::LATCH)?) {
         None => Ok(()),
         Some(owner) => {
@@ -159,31 +132,14 @@ fn check_shard(
 ) -> Result<()> {
     let base = segment.layout().shard(number);
     check_domain(segment, base)?;
-    let mut check = ShardCheck {
-        segment,
-        number,
-        blocks: HashSet::new(),
-        bytes: 0,
-    };
+    let mut check = ShardCheck { segment, number, blocks: HashSet::new(), bytes: 0 };
     let entries = check.table(runs)?;
-    rule(
-        entries == check.field(shard::ENTRIES)?,
-        "the count of entries",
-        base.bytes(),
-    )?;
+    rule(entries == check.field(shard::ENTRIES)?, "the count of entries", base.bytes())?;
     let in_table = check.bytes;
     let kept = check.log(runs)?;
     let kept_bytes = check.bytes - in_table;
-    rule(
-        kept_bytes == check.field(shard::LOG_KEPT)?,
-        "the bytes kept for a log",
-        base.bytes(),
-    )?;
-    rule(
-        check.bytes == check.field(shard::BYTES_USED)?,
-        "the bytes in use",
-        base.bytes(),
-    )?;
+    rule(kept_bytes == check.field(shard::LOG_KEPT)?, "the bytes kept for a log", base.bytes())?;
+    rule(check.bytes == check.field(shard::BYTES_USED)?, "the bytes in use", base.bytes())?;
     let used = check.blocks.len() as u64;
     check.spans(spans)?;
     let counted = check.used_blocks(spans)?;
@@ -207,43 +163,19 @@ impl ShardCheck<'_> {
         let layout = self.segment.layout();
         let buckets = self.field(shard::BUCKETS)?;
         let table = Table::new(self.segment, self.number);
-        rule(
-            buckets >= 1 && buckets <= self.field(shard::BUCKETS_BACKED)?,
-            "buckets",
-            buckets,
-        )?;
+        rule(buckets >= 1 && buckets <= self.field(shard::BUCKETS_BACKED)?, "buckets", buckets)?;
         let (mut entries, mut stamps) = (0, HashSet::new());
         for bucket in 0..buckets {
             let mut link = self.load(layout.bucket(self.number, bucket))?;
             while let Some(entry) = table::target(link) {
                 self.claim(entry)?;
                 let hash = table.hash_of(entry)?;
-                rule(
-                    shard_of(self.segment, hash) == self.number,
-                    "the shard of an entry",
-                    link,
-                )?;
-                rule(
-                    bucket_of(hash, buckets) == bucket,
-                    "the bucket of an entry",
-                    link,
-                )?;
-                rule(
-                    link >> 48 == (hash >> 32) & 0xffff,
-                    "the tag of a link",
-                    link,
-                )?;
+                rule(shard_of(self.segment, hash) == self.number, "the shard of an entry", link)?;
+                rule(bucket_of(hash, buckets) == bucket, "the bucket of an entry", link)?;
+                rule(link >> 48 == (hash >> 32) & 0xffff, "the tag of a link", link)?;
                 let stamp = self.load(entry.add(word::STAMP))?;
-                rule(
-                    stamp != 0 && stamps.insert(stamp >> 1),
-                    "a stamp",
-                    entry.bytes(),
-                )?;
-                rule(
-                    stamp >> 1 <= self.field(shard::VERSION)?,
-                    "a version",
-                    entry.bytes(),
-                )?;
+                rule(stamp != 0 && stamps.insert(stamp >> 1), "a stamp", entry.bytes())?;
+                rule(stamp >> 1 <= self.field(shard::VERSION)?, "a version", entry.bytes())?;
                 self.own(entry, runs)?;
                 entries += 1;
                 link = self.load(entry.add(word::LINK))?;
@@ -256,11 +188,7 @@ impl ShardCheck<'_> {
     fn log(&mut self, runs: &mut HashMap<u64, (u64, u64)>) -> Result<u64> {
         let (head, tail) = (self.field(shard::LOG_HEAD)?, self.field(shard::LOG_TAIL)?);
         let layout = self.segment.layout();
-        rule(
-            tail <= head && head - tail <= layout.log_records,
-            "the ends of a log",
-            tail,
-        )?;
+        rule(tail <= head && head - tail <= layout.log_records, "the ends of a log", tail)?;
         let (mut kept, mut version) = (0, 0);
         for position in tail..head {
             let record = layout.log_record(self.number, position);
@@ -289,10 +217,7 @@ impl ShardCheck<'_> {
         }
         let page = self.load(entry.add(meta.value_offset()))?;
         let Some((owner, pages)) = runs.remove(&page) else {
-            return Err(Error::corrupted(
-                "a run that is not there, or has two owners",
-                page,
-            ));
+            return Err(Error::corrupted("a run that is not there, or has two owners", page));
         };
         rule(owner == self.number, "the shard of a run", page)?;
         let length = self.load(entry.add(word::LENGTH))? & u64::from(u32::MAX);
@@ -312,11 +237,7 @@ impl ShardCheck<'_> {
                 rule(listed.insert(page), "a span listed twice", page)?;
                 rule(spans.contains(&(page, class)), "a listed span", page)?;
                 let record = layout.span(page);
-                rule(
-                    self.load(record.add(span::PREVIOUS))? == previous,
-                    "a span's link",
-                    page,
-                )?;
+                rule(self.load(record.add(span::PREVIOUS))? == previous, "a span's link", page)?;
                 previous = next;
                 next = self.load(record.add(span::NEXT))?;
             }
@@ -325,17 +246,9 @@ impl ShardCheck<'_> {
             let record = layout.span(page);
             let counts = self.load(record.add(span::COUNTS))?;
             let (used, cut) = (counts & u64::from(u32::MAX), counts >> 32);
-            rule(
-                cut <= blocks.blocks_per_span(class) && used <= cut,
-                "a span's counts",
-                page,
-            )?;
+            rule(cut <= blocks.blocks_per_span(class) && used <= cut, "a span's counts", page)?;
             let has_room = used < blocks.blocks_per_span(class);
-            rule(
-                listed.contains(&page) == has_room,
-                "whether a span is listed",
-                page,
-            )?;
+            rule(listed.contains(&page) == has_room, "whether a span is listed", page)?;
             let mut block = self.load(record.add(span::FREE))?;
             let mut free = 0;
             while block != 0 {
@@ -359,10 +272,6 @@ impl ShardCheck<'_> {
 
     /// A block is one thing only.
     fn claim(&mut self, block: Offset) -> Result<()> {
-        rule(
-            self.blocks.insert(block.bytes()),
-            "a block owned twice",
-            block.bytes(),
-        )
+        rule(self.blocks.insert(block.bytes()), "a block owned twice", block.bytes())
     }
 }

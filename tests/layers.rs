@@ -1,5 +1,12 @@
 //! A module uses only modules of lower floors: the order of `pub mod` in `src/lib.rs` is the order
 //! of the floors, and every `use crate::` and `crate::` path must point upwards in that list.
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::string_slice,
+    reason = "a test ends by a panic, and its numbers are small"
+)]
 
 use std::collections::HashMap;
 use std::fs;

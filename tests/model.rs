@@ -1,4 +1,12 @@
 //! The store against a plain map: whatever is done, in whatever order, both say the same.
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::float_cmp,
+    clippy::cast_possible_truncation,
+    clippy::cast_precision_loss,
+    reason = "a test ends by a panic, and its numbers are small"
+)]
 
 use cluster_shared_memory::entry::{Tag, Value};
 use cluster_shared_memory::error::Error;
@@ -56,9 +64,7 @@ fn key_bytes(key: u8) -> (Vec<u8>, bool) {
 fn read(store: &Store, key: u8) -> Option<Model> {
     let (bytes, wide) = key_bytes(key);
     let mut scratch = Scratch::default();
-    let read = store
-        .get(&store.key(&bytes, wide).unwrap(), &mut scratch)
-        .unwrap()?;
+    let read = store.get(&store.key(&bytes, wide).unwrap(), &mut scratch).unwrap()?;
     Some(match read.tag {
         Tag::Number => Model::Number(read.number.to_bits()),
         _ => Model::Bytes(scratch.bytes(read.length).to_vec()),
@@ -76,9 +82,7 @@ fn apply(store: &Store, model: &mut HashMap<u8, Model>, operation: &Operation, r
     match operation {
         Operation::Set(key, length) => {
             let value: Vec<u8> = (0..*length).map(|at| (at * 7 + round) as u8).collect();
-            store
-                .set(&named, &Value::bytes(Tag::Buffer, &value))
-                .unwrap();
+            store.set(&named, &Value::bytes(Tag::Buffer, &value)).unwrap();
             model.insert(*key, Model::Bytes(value));
         }
         Operation::SetNumber(key, number) => {
@@ -142,14 +146,7 @@ fn a_full_segment_says_so_and_goes_on() {
             Err(error) => break error,
         }
     };
-    let Error::OutOfMemory {
-        need,
-        free,
-        maximum,
-    } = error
-    else {
-        panic!("{error}")
-    };
+    let Error::OutOfMemory { need, free, maximum } = error else { panic!("{error}") };
     assert!(need > free && maximum > 13 << 20, "{need} {free} {maximum}");
     assert!(stored > 11_000, "only {stored} fit");
     assert_eq!(verify(store.segment()).unwrap().entries, stored);
@@ -173,20 +170,12 @@ fn a_table_grows_by_a_bucket_at_a_time() {
     let store = Store::new(Arc::new(segment), me);
     for number in 0..200_000_u64 {
         let name = number.to_le_bytes();
-        store
-            .set(
-                &store.key(&name, false).unwrap(),
-                &Value::number(number as f64),
-            )
-            .unwrap();
+        store.set(&store.key(&name, false).unwrap(), &Value::number(number as f64)).unwrap();
     }
     let mut scratch = Scratch::default();
     for number in 0..200_000_u64 {
         let name = number.to_le_bytes();
-        let read = store
-            .get(&store.key(&name, false).unwrap(), &mut scratch)
-            .unwrap()
-            .unwrap();
+        let read = store.get(&store.key(&name, false).unwrap(), &mut scratch).unwrap().unwrap();
         assert_eq!(read.number, number as f64);
     }
     assert_eq!(verify(store.segment()).unwrap().entries, 200_000);
@@ -197,13 +186,9 @@ fn a_long_value_that_is_overwritten_stays_in_two_places() {
     let store = new_store();
     let key = store.key(b"key", false).unwrap();
     for round in 0..200 {
-        store
-            .set(&key, &Value::bytes(Tag::Buffer, &vec![round; 1 << 20]))
-            .unwrap();
+        store.set(&key, &Value::bytes(Tag::Buffer, &vec![round; 1 << 20])).unwrap();
     }
     let key = store.key(b"other", false).unwrap();
-    store
-        .set(&key, &Value::bytes(Tag::Buffer, &vec![1; 5 << 20]))
-        .unwrap();
+    store.set(&key, &Value::bytes(Tag::Buffer, &vec![1; 5 << 20])).unwrap();
     verify(store.segment()).unwrap();
 }

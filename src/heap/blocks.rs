@@ -15,7 +15,6 @@ use crate::intent::Changes;
 use crate::segment::Segment;
 use crate::segment::layout::{self, PAGE, shard, span};
 use crate::segment::region::Offset;
-use crate::sync::Ordering;
 
 /// Smallest block.
 pub const MIN_BLOCK: u64 = 64;
@@ -86,6 +85,9 @@ impl<'s> Blocks<'s> {
         let (used, cut) = (counts & COUNT_MASK, counts >> COUNT_BITS);
         let free = changes.get(record.add(span::FREE))?;
         let (block, cut) = if free == 0 {
+            if cut >= self.blocks_per_span(class) {
+                return Err(Error::corrupted("a full span in the list", record.bytes()));
+            }
             let block = self.segment.layout().page(page).add(cut * class_bytes(class));
             (block, cut + 1)
         } else {
@@ -126,6 +128,8 @@ impl<'s> Blocks<'s> {
         if used == 1 && !self.is_only_one(changes, class, page)? {
             self.unlink(changes, class, page)?;
             let free = Fact::Free { pages: fact.pages(), backed: true };
+            let given_back = self.segment.layout().shard(self.shard).add(shard::SPANS_GIVEN_BACK);
+            changes.add(given_back, 1)?;
             let at = self.segment.layout().fact(page);
             changes.hand_over(at, fact.to_word(), free.to_word())?;
         }
@@ -144,7 +148,6 @@ impl<'s> Blocks<'s> {
     ) -> Result<()> {
         let page = building.page();
         let record = self.record(page)?;
-        changes.add(record.add(span::GENERATION), 1)?;
         changes.set(record.add(span::FREE), 0)?;
         changes.set(record.add(span::COUNTS), 0)?;
         self.link(changes, class, page)?;
@@ -160,18 +163,6 @@ impl<'s> Blocks<'s> {
     #[inline]
     pub fn bytes_of(&self, block: Offset) -> Result<u64> {
         Ok(class_bytes(self.span_of(block)?.1))
-    }
-
-    /// How often the place of a block has become part of a span.
-    ///
-    /// # Errors
-    /// [`Error::Corrupted`] if it does not lie in the page area.
-    #[inline]
-    pub fn generation_of(&self, block: Offset) -> Result<u64> {
-        let page = self.segment.layout().page_of(block)?;
-        let at = self.segment.layout().span(page).add(span::GENERATION);
-        // Acquire: what is read of the block afterwards is not older.
-        self.segment.region().load(at, Ordering::Acquire)
     }
 
     /// Blocks that a span of a class holds.
@@ -275,6 +266,6 @@ mod tests {
 
     #[test]
     fn blocks_are_aligned_to_sixteen_bytes() {
-        assert!((0..layout::CLASSES).all(|class| class_bytes(class) % 16 == 0));
+        assert!((0..layout::CLASSES).all(|class| class_bytes(class).is_multiple_of(16)));
     }
 }

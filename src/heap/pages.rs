@@ -18,6 +18,7 @@ use crate::segment::layout::{PAGE, header, member};
 use crate::segment::members::{self, MemberId};
 use crate::segment::region::Offset;
 use crate::sync::{Ordering, fence};
+use arrayvec::ArrayVec;
 
 /// Backing for facts and span records grows by this many pages of the area.
 const FACTS_STEP: u64 = 8192;
@@ -162,6 +163,72 @@ pub fn free_pages(segment: &Segment) -> Result<u64> {
     Ok(free)
 }
 
+/// Neighbouring pieces that are free and have memory.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Stretch {
+    /// The first page.
+    pub page: u64,
+    /// The length of all pieces together.
+    pub pages: u64,
+}
+
+/// What [`stretches`] has found.
+#[derive(Debug, Clone, Default)]
+pub struct Stretches {
+    /// Those that are long enough.
+    pub stretches: Vec<Stretch>,
+    /// All free pages of the area, with memory or without.
+    pub free: u64,
+}
+
+/// Looks for free pieces that have memory and are, with their neighbours, `shortest` pages long.
+/// Looks without a latch, as [`free_pages`] does.
+///
+/// # Errors
+/// [`Error::Corrupted`] if a fact is damaged.
+pub fn stretches(segment: &Segment, shortest: u64) -> Result<Stretches> {
+    let mut found = Stretches::default();
+    let mut page = 0;
+    let mut pages = 0;
+    while page < segment.layout().pages {
+        let fact = fact(segment, page)?;
+        let has_memory = matches!(fact, Fact::Free { backed: true, .. } | Fact::Leaving { .. });
+        if has_memory || matches!(fact, Fact::Free { .. }) {
+            found.free += fact.pages();
+        }
+        let length = fact.pages().max(1);
+        if has_memory {
+            pages += length;
+        } else {
+            found.keep(page - pages, pages, shortest);
+            pages = 0;
+        }
+        page += length;
+    }
+    found.keep(page - pages, pages, shortest);
+    Ok(found)
+}
+
+/// Gives the memory of free pages back to the system; `false` if they are not free any more, or are
+/// in too many pieces and became fewer. They are this member's while it does: killed in the middle,
+/// it leaves a piece that it was building, and [`mend`] need know nothing else of it.
+///
+/// # Errors
+/// [`Error::Busy`], [`Error::Corrupted`], [`Error::System`].
+pub fn give_back_memory(segment: &Segment, me: MemberId, page: u64, pages: u64) -> Result<bool> {
+    // Nobody shall look first in a place without memory, so the hint stays as it was.
+    let hinted = segment.region().load(hint(pages), Ordering::Relaxed)?;
+    let Some((page, _)) = take(segment, me, Note::Run, page, pages, 1)? else {
+        return Ok(false);
+    };
+    // Dropped as free pages without memory, which is what they are after this.
+    let building = Building { segment, me, note: Note::Run, page, pages, published: false };
+    let punched = segment.punch(segment.layout().page(page).bytes(), pages * PAGE);
+    drop(building);
+    suggest(segment, hinted, pages)?;
+    punched.map(|()| true)
+}
+
 /// Keeps everybody from reusing the run that starts at `page`, until [`unprotect`]. It holds only
 /// if the entry is still found to own the run *after* this call: then whoever frees the run later
 /// looks at the hazard words after it has unlinked the entry (Michael, "Hazard Pointers", 2004).
@@ -172,7 +239,7 @@ pub fn protect(segment: &Segment, me: MemberId, page: u64) -> Result<()> {
     let at = segment.layout().member(me.slot()).add(member::HAZARD);
     segment.region().store(at, page + 1, Ordering::Relaxed)?;
     // SeqCst: store, then load of the entry here; against store to the entry, then load of the
-    // hazard there. Nothing weaker keeps a store in front of a later load. Pairs with `is_usable`.
+    // hazard there. Nothing weaker keeps a store in front of a later load. Pairs with `hazards`.
     fence(Ordering::SeqCst);
     Ok(())
 }
@@ -209,6 +276,14 @@ impl Building<'_> {
     /// It belongs to a shard now.
     pub fn publish(mut self) {
         self.published = true;
+    }
+}
+
+impl Stretches {
+    fn keep(&mut self, page: u64, pages: u64, shortest: u64) {
+        if pages >= shortest {
+            self.stretches.push(Stretch { page, pages });
+        }
     }
 }
 
@@ -251,7 +326,12 @@ fn search_from(segment: &Segment, from: u64, pages: u64, align: u64) -> Result<O
     let mut start = None;
     while page < segment.layout().pages {
         let fact = fact(segment, page)?;
-        if is_usable(segment, page, fact)? {
+        let is_usable = match fact {
+            Fact::Free { .. } => true,
+            Fact::Leaving { .. } => !hazards(segment)?.contains(&page),
+            _ => false,
+        };
+        if is_usable {
             let first = *start.get_or_insert(page);
             let end = first.next_multiple_of(align) + pages;
             if page + fact.pages() >= end {
@@ -281,17 +361,10 @@ fn take(
     let layout = segment.layout();
     let first = start.next_multiple_of(align);
     let (mut end, mut all_backed) = (start, true);
-    for _ in 0..MERGES {
-        if end >= first + pages || end >= layout.pages {
-            break;
-        }
-        let fact = fact(segment, end)?;
-        if !is_usable(segment, end, fact)? {
-            break;
-        }
-        changes.set(layout.fact(end), Fact::Inside.to_word())?;
+    for (page, fact) in usable_from(segment, start, first + pages)? {
+        changes.set(layout.fact(page), Fact::Inside.to_word())?;
         all_backed &= !matches!(fact, Fact::Free { backed: false, .. });
-        end += fact.pages();
+        end = page + fact.pages();
     }
     if end == start {
         return Ok(None);
@@ -318,18 +391,36 @@ fn take(
     Ok(Some((first, all_backed)))
 }
 
-/// Whether the piece can be taken. Under the latch that stays true until it is.
-fn is_usable(segment: &Segment, page: u64, fact: Fact) -> Result<bool> {
-    match fact {
-        Fact::Free { .. } => Ok(true),
-        Fact::Leaving { .. } => {
-            // SeqCst: pairs with the fence in `protect`. A reader that we do not see here finds the
-            // entry unlinked.
-            fence(Ordering::SeqCst);
-            Ok(!members::is_hazard(segment.region(), segment.layout(), page)?)
+/// The neighbours from `start` to `end` that can be taken; under the latch that stays true until
+/// they are.
+fn usable_from(segment: &Segment, start: u64, end: u64) -> Result<ArrayVec<(u64, Fact), MERGES>> {
+    let mut pieces = ArrayVec::new();
+    let (mut page, mut has_leaving) = (start, false);
+    while page < end.min(segment.layout().pages) && !pieces.is_full() {
+        let fact = fact(segment, page)?;
+        if !matches!(fact, Fact::Free { .. } | Fact::Leaving { .. }) {
+            break;
         }
-        _ => Ok(false),
+        has_leaving |= matches!(fact, Fact::Leaving { .. });
+        pieces.push((page, fact));
+        page += fact.pages();
     }
+    if has_leaving {
+        let hazards = hazards(segment)?;
+        let is_read = |piece: &(u64, Fact)| hazards.contains(&piece.0);
+        let usable = pieces.iter().position(is_read).unwrap_or(pieces.len());
+        pieces.truncate(usable);
+    }
+    Ok(pieces)
+}
+
+/// The pages of runs that may still be read although their entries are gone. Facts that are
+/// `leaving` must have been read before.
+fn hazards(segment: &Segment) -> Result<Vec<u64>> {
+    // SeqCst: pairs with the fence in `protect`. A reader that is not seen here finds its entry
+    // unlinked.
+    fence(Ordering::SeqCst);
+    members::hazards(segment.region(), segment.layout())
 }
 
 /// Gives memory to the facts and span records of the first `pages` pages.

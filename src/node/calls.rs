@@ -45,8 +45,8 @@ pub(super) unsafe fn run<const N: usize>(
     let mut data = ptr::null_mut();
     // SAFETY: all pointers are valid for writes, and `arguments` has room for `count`.
     unsafe {
-        let into = arguments.as_mut_ptr();
-        sys::napi_get_cb_info(env, info, &raw mut count, into, ptr::null_mut(), &raw mut data);
+        let to = arguments.as_mut_ptr();
+        sys::napi_get_cb_info(env, info, &raw mut count, to, ptr::null_mut(), &raw mut data);
     }
     // SAFETY: the caller says that data is an engine; methods run on its one thread, and it is
     // freed by the environment's cleanup hook, after which no JavaScript runs.

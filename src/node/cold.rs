@@ -5,19 +5,34 @@ use super::engine::Engine;
 use crate::error::{Error, Result};
 use napi::sys;
 use std::ptr;
+use std::time::Duration;
 
 method!(configure, 1, set_maximum);
 method!(attach, 1, attach_environment);
 method!(stats, 0, read_stats);
+method!(close, 0, leave);
 method!(nothing, 0, do_nothing);
 
-fn set_maximum(_engine: &Engine, call: &Call<1>) -> Result<sys::napi_value> {
-    let [_maximum] = call.arguments;
+/// `configure(maximumBytes)`.
+fn set_maximum(engine: &Engine, call: &Call<1>) -> Result<sys::napi_value> {
+    let [maximum] = call.arguments;
+    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "saturates")]
+    engine.configure(call.number(maximum)? as u64)?;
     Ok(ptr::null_mut())
 }
 
+/// `attach(timeoutMs)`: whether this environment is attached now.
 fn attach_environment(engine: &Engine, call: &Call<1>) -> Result<sys::napi_value> {
-    call.new_boolean(engine.attach()?)
+    let [timeout_ms] = call.arguments;
+    let seconds = call.number(timeout_ms)?.clamp(0.0, 60_000.0) / 1000.0;
+    call.new_boolean(engine.attach(Duration::from_secs_f64(seconds))?)
+}
+
+/// `close()`.
+#[expect(clippy::unnecessary_wraps, reason = "a method like the others")]
+fn leave(engine: &Engine, _call: &Call<0>) -> Result<sys::napi_value> {
+    engine.close();
+    Ok(ptr::null_mut())
 }
 
 /// `stats()`: JSON text.

@@ -2,37 +2,50 @@
 
 use super::{cold, hot};
 use crate::error::{Error, Result};
+use crate::hub::{self, Hub, HubName};
+use crate::member::{Member, Role};
 use crate::node::hot::Buffers;
 use crate::store::Store;
+use crate::wake::Notice;
 use napi::bindgen_prelude::{
     FnArgs, Function, FunctionRef, JsObjectValue, JsValue, Object, Uint32Array, Unknown,
 };
-use napi::{Env, sys};
+use napi::threadsafe_function::{ThreadsafeFunction, ThreadsafeFunctionCallMode};
+use napi::{Env, Status, sys};
 use serde_json::Value;
 use std::cell::{Cell, RefCell};
 use std::ffi::{CStr, c_void};
 use std::ptr;
-use std::sync::{Arc, OnceLock};
+use std::sync::Arc;
+use std::time::Duration;
 
 type MakeError = FunctionRef<FnArgs<(String, String, Value)>, Unknown<'static>>;
+/// Calls the host's `warn` from any thread; weak, so that it keeps no process alive.
+type Warn = ThreadsafeFunction<String, (), String, Status, false, true>;
+
+/// The maximum until lib/ has configured one, which it does at once.
+const DEFAULT_MAXIMUM: u64 = 1 << 30;
 
 /// What `open` gives each environment. It lives until the environment's cleanup hook.
 pub(super) struct Engine {
     state: RefCell<State>,
+    hub: Option<&'static Hub>,
+    thread: u64,
     /// Memory of the host's `status`, which `_status` keeps alive.
     status: Cell<*mut u32>,
     _status: Uint32Array,
     make_error: MakeError,
+    warn: Arc<Warn>,
 }
 
 struct State {
-    store: Option<Store>,
+    member: Option<Member>,
     is_closed: bool,
     buffers: Buffers,
 }
 
 /// The methods of the object that `open` returns.
-const METHODS: [(&CStr, sys::napi_callback); 9] = [
+const METHODS: [(&CStr, sys::napi_callback); 10] = [
     (c"get", Some(hot::get)),
     (c"has", Some(hot::has)),
     (c"set", Some(hot::set)),
@@ -41,30 +54,35 @@ const METHODS: [(&CStr, sys::napi_callback); 9] = [
     (c"configure", Some(cold::configure)),
     (c"attach", Some(cold::attach)),
     (c"stats", Some(cold::stats)),
+    (c"close", Some(cold::close)),
     (c"nothing", Some(cold::nothing)),
 ];
-
-static SEGMENT: OnceLock<Arc<crate::segment::Segment>> = OnceLock::new();
 
 impl Engine {
     /// Makes the engine of an environment, and ends it with the environment.
     pub(super) fn open(env: &Env, host: &Object<'_>) -> napi::Result<&'static Self> {
+        let role: String = host.get_named_property("role")?;
+        let thread: u32 = host.get_named_property("thread")?;
         let mut status: Uint32Array = host.get_named_property("status")?;
         // SAFETY: the memory of a typed array that `_status` keeps alive does not move.
         let memory = unsafe { status.as_mut() }.as_mut_ptr();
         let make_error: Function<'_, FnArgs<(String, String, Value)>, Unknown<'static>> =
             host.get_named_property("makeError")?;
-        let engine = Box::leak(Box::new(Self {
+        let warn: Function<'_, String, ()> = host.get_named_property("warn")?;
+        let hub = if role == "primary" { Some(start_hub()?) } else { None };
+        let engine: &'static Self = Box::leak(Box::new(Self {
             state: RefCell::new(State {
-                store: None,
+                member: None,
                 is_closed: false,
                 buffers: Buffers::default(),
             }),
+            hub,
+            thread: u64::from(thread),
             status: Cell::new(memory),
             _status: status,
             make_error: make_error.create_ref()?,
+            warn: Arc::new(warn.build_threadsafe_function().weak::<true>().build()?),
         }));
-        let engine: &'static Self = engine;
         let address = ptr::from_ref(engine) as usize;
         env.add_env_cleanup_hook(address, |address| {
             // SAFETY: the address of the engine leaked above, which nobody frees but this hook, once;
@@ -104,41 +122,54 @@ impl Engine {
     }
 
     /// Runs an operation on the store, if this environment is attached.
-    #[inline]
+    #[inline(always)]
     pub(super) fn with_store<T>(
         &self,
         operation: impl FnOnce(&Store, &mut Buffers) -> Result<T>,
     ) -> Result<T> {
         let mut state = self.state.borrow_mut();
-        let State { store, buffers, .. } = &mut *state;
-        match store {
-            Some(store) => operation(store, buffers),
+        let State { member, buffers, .. } = &mut *state;
+        match member {
+            Some(member) => operation(member.store(), buffers),
             None => Err(Error::Closed),
         }
     }
 
-    pub(super) fn attach(&self) -> Result<bool> {
+    /// Chooses how many bytes the segment may take.
+    pub(super) fn configure(&self, maximum: u64) -> Result<()> {
+        if self.state.borrow().is_closed {
+            return Err(Error::Closed);
+        }
+        self.hub.ok_or(Error::AlreadyOpen)?.configure(maximum)
+    }
+
+    /// Attaches this environment; `false` if no hub answers within `timeout`.
+    pub(super) fn attach(&self, timeout: Duration) -> Result<bool> {
         let mut state = self.state.borrow_mut();
         if state.is_closed {
             return Err(Error::Closed);
         }
-        if state.store.is_none() {
-            let segment = match SEGMENT.get() {
-                Some(segment) => segment.clone(),
-                None => {
-                    let segment = Arc::new(crate::store::create(1 << 30)?);
-                    SEGMENT.get_or_init(|| segment).clone()
-                }
-            };
-            let me = crate::segment::members::join(
-                segment.region(),
-                segment.layout(),
-                crate::os::process::ProcessId::current(),
-                0,
-            )?;
-            state.store = Some(Store::new(segment, me));
+        if state.member.is_some() {
+            return Ok(true);
         }
+        let role = match self.hub {
+            Some(hub) => Role::Primary(hub),
+            None => Role::Worker(HubName::expected()?),
+        };
+        let Some(member) = Member::attach(&role, self.thread, timeout)? else {
+            return Ok(false);
+        };
+        let warn = Arc::clone(&self.warn);
+        member.listen(Box::new(move |notices| pass_on(&warn, notices)))?;
+        state.member = Some(member);
         Ok(true)
+    }
+
+    /// Leaves the segment for good.
+    pub(super) fn close(&self) {
+        let mut state = self.state.borrow_mut();
+        state.is_closed = true;
+        state.member = None;
     }
 
     /// Tells JavaScript the tag of what was read.
@@ -161,5 +192,17 @@ impl Engine {
         if thrown.is_err() {
             let _ = env.throw_error(message, Some(code));
         }
+    }
+}
+
+fn start_hub() -> napi::Result<&'static Hub> {
+    hub::start(DEFAULT_MAXIMUM).map_err(|error| napi::Error::from_reason(error.to_string()))
+}
+
+/// Tells the program what it should know; that all is well again, it need not.
+fn pass_on(warn: &Warn, notices: &[Notice]) {
+    if notices.last() == Some(&Notice::HubLost) {
+        let message = "The primary is gone: what is shared stays, but no process can join";
+        warn.call(message.to_owned(), ThreadsafeFunctionCallMode::NonBlocking);
     }
 }

@@ -20,18 +20,29 @@ method!(incr, 2, add_to_number);
 /// Memory that calls use again and again instead of asking for it anew.
 #[derive(Debug)]
 pub(super) struct Buffers {
-    key_units: Box<[u16; MAX_KEY_UNITS + 2]>,
-    key_bytes: Vec<u8>,
+    key: KeyBuffer,
     value_units: Vec<u16>,
     value_bytes: Vec<u8>,
     scratch: Scratch,
 }
 
+/// The key of a call: as JavaScript gives it, and as the store wants it.
+#[derive(Debug)]
+struct KeyBuffer {
+    units: Box<[u16; KEY_ROOM]>,
+    bytes: Box<[u8; 2 * KEY_ROOM]>,
+}
+
+/// How many units are narrowed at a time.
+const LANES: usize = 8;
+/// Room for the longest key, one unit more to notice a longer one, the zero that Node-API puts at
+/// the end, and what is narrowed together with the last unit.
+const KEY_ROOM: usize = (MAX_KEY_UNITS + 2).next_multiple_of(LANES) + LANES;
+
 impl Default for Buffers {
     fn default() -> Self {
         Self {
-            key_units: Box::new([0; MAX_KEY_UNITS + 2]),
-            key_bytes: Vec::with_capacity(2 * MAX_KEY_UNITS),
+            key: KeyBuffer { units: Box::new([0; KEY_ROOM]), bytes: Box::new([0; 2 * KEY_ROOM]) },
             value_units: Vec::new(),
             value_bytes: Vec::new(),
             scratch: Scratch::default(),
@@ -40,12 +51,12 @@ impl Default for Buffers {
 }
 
 /// `get(key)`: the value, or JSON text, or bytes; the tag says which.
-#[inline]
+#[inline(always)]
 fn get_value(engine: &Engine, call: &Call<1>) -> Result<sys::napi_value> {
     let [key] = call.arguments;
     engine.with_store(|store, buffers| {
-        let Buffers { key_units, key_bytes, value_units, scratch, .. } = buffers;
-        let key = read_key(store, call, key, key_units, key_bytes)?;
+        let Buffers { key: key_buffer, value_units, scratch, .. } = buffers;
+        let key = read_key(store, call, key, key_buffer)?;
         let Some(read) = store.get(&key, scratch)? else {
             engine.set_status(0);
             return Ok(ptr::null_mut());
@@ -76,7 +87,7 @@ fn get_value(engine: &Engine, call: &Call<1>) -> Result<sys::napi_value> {
 fn has_key(engine: &Engine, call: &Call<1>) -> Result<sys::napi_value> {
     let [key] = call.arguments;
     engine.with_store(|store, buffers| {
-        let key = read_key(store, call, key, &mut buffers.key_units, &mut buffers.key_bytes)?;
+        let key = read_key(store, call, key, &mut buffers.key)?;
         call.new_boolean(store.has(&key)?)
     })
 }
@@ -86,8 +97,8 @@ fn has_key(engine: &Engine, call: &Call<1>) -> Result<sys::napi_value> {
 fn set_value(engine: &Engine, call: &Call<3>) -> Result<sys::napi_value> {
     let [key, payload, tag] = call.arguments;
     engine.with_store(|store, buffers| {
-        let Buffers { key_units, key_bytes, value_units, value_bytes, .. } = buffers;
-        let key = read_key(store, call, key, key_units, key_bytes)?;
+        let Buffers { key: key_buffer, value_units, value_bytes, .. } = buffers;
+        let key = read_key(store, call, key, key_buffer)?;
         let tag = read_tag(call.number(tag)?)?;
         let value = match tag {
             Tag::Number => Value::number(call.number(payload)?),
@@ -115,7 +126,7 @@ fn set_value(engine: &Engine, call: &Call<3>) -> Result<sys::napi_value> {
 fn remove_key(engine: &Engine, call: &Call<1>) -> Result<sys::napi_value> {
     let [key] = call.arguments;
     engine.with_store(|store, buffers| {
-        let key = read_key(store, call, key, &mut buffers.key_units, &mut buffers.key_bytes)?;
+        let key = read_key(store, call, key, &mut buffers.key)?;
         call.new_boolean(store.remove(&key)?)
     })
 }
@@ -125,26 +136,57 @@ fn remove_key(engine: &Engine, call: &Call<1>) -> Result<sys::napi_value> {
 fn add_to_number(engine: &Engine, call: &Call<2>) -> Result<sys::napi_value> {
     let [key, by] = call.arguments;
     engine.with_store(|store, buffers| {
-        let key = read_key(store, call, key, &mut buffers.key_units, &mut buffers.key_bytes)?;
+        let key = read_key(store, call, key, &mut buffers.key)?;
         call.new_number(store.incr(&key, call.number(by)?)?)
     })
 }
 
-#[inline]
+#[inline(always)]
 fn read_key<'b, const N: usize>(
     store: &Store,
     call: &Call<N>,
     argument: sys::napi_value,
-    units: &'b mut [u16; MAX_KEY_UNITS + 2],
-    bytes: &'b mut Vec<u8>,
+    buffer: &'b mut KeyBuffer,
 ) -> Result<Key<'b>> {
-    let length = call.units(argument, units.as_mut_slice())?;
+    let length = call.units(argument, buffer.units.as_mut_slice())?;
     if length > MAX_KEY_UNITS {
         let (length, maximum) = (call.length(argument)? as u64, MAX_KEY_UNITS as u64);
         return Err(Error::KeyTooLong { length, maximum });
     }
-    let wide = narrow(units.get(..length).unwrap_or_default(), bytes);
+    let (bytes, wide) = buffer.narrow(length);
     store.key(bytes, wide)
+}
+
+impl KeyBuffer {
+    /// The first units as bytes: one each, or two each (and `true`) if a unit needs them.
+    #[inline(always)]
+    fn narrow(&mut self, length: usize) -> (&[u8], bool) {
+        if let Some(behind) = self.units.get_mut(length..length + LANES) {
+            behind.fill(0);
+        }
+        let lanes = self.units.as_chunks::<LANES>().0.iter().take(length.div_ceil(LANES));
+        let mut all = [0; LANES];
+        for (units, bytes) in lanes.zip(self.bytes.as_chunks_mut::<LANES>().0) {
+            for ((unit, byte), all) in units.iter().zip(bytes).zip(&mut all) {
+                #[expect(clippy::cast_possible_truncation, reason = "wide units are noticed below")]
+                let narrow = *unit as u8;
+                *byte = narrow;
+                *all |= *unit;
+            }
+        }
+        let wide = all.iter().fold(0, |all, unit| all | unit) > 0xff;
+        let length = if wide { self.widen(length) } else { length };
+        (self.bytes.get(..length).unwrap_or_default(), wide)
+    }
+
+    #[cold]
+    fn widen(&mut self, length: usize) -> usize {
+        let pairs = self.bytes.as_chunks_mut::<2>().0;
+        for (unit, pair) in self.units.iter().take(length).zip(pairs) {
+            *pair = unit.to_le_bytes();
+        }
+        2 * length
+    }
 }
 
 /// Reads a string into `bytes`; whether it takes two bytes a unit.

@@ -5,6 +5,7 @@
 //! derived conversions cost. The JavaScript beside it is `lib/join.js`, `lib/operations.js` and
 //! `lib/values.js`.
 #![allow(unsafe_code, reason = "Node-API is a C interface")]
+#![cfg_attr(test, allow(dead_code, reason = "napi-derive exports nothing from a test program"))]
 
 mod calls;
 mod cold;
@@ -13,7 +14,7 @@ mod errors;
 mod hot;
 
 use engine::Engine;
-use napi::bindgen_prelude::Object;
+use napi::bindgen_prelude::{Either, Object, Undefined};
 use napi::{Env, Result};
 use napi_derive::napi;
 
@@ -25,13 +26,13 @@ use napi_derive::napi;
 /// # Errors
 /// Whatever the JavaScript engine fails with.
 #[napi(ts_args_type = "host: object", ts_return_type = "any")]
-pub fn open<'e>(env: &'e Env, host: Object<'e>) -> Result<Object<'e>> {
+pub(crate) fn open<'e>(env: &'e Env, host: Object<'e>) -> Result<Object<'e>> {
     Engine::open(env, &host)?.object(env)
 }
 
 /// A variable of the environment that this process was started with; `process.env` may have lost it.
 #[napi]
-#[must_use]
-pub fn initial_env(name: String) -> Option<String> {
-    crate::os::process::initial_env(&name)
+#[allow(clippy::needless_pass_by_value, reason = "what napi-derive gives")]
+pub(crate) fn initial_env(name: String) -> Either<String, Undefined> {
+    crate::os::process::initial_env(&name).map_or(Either::B(()), Either::A)
 }

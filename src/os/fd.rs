@@ -28,12 +28,19 @@ pub fn create_sealed(name: &str, length: u64) -> Result<OwnedFd> {
 pub fn sealed_length(fd: BorrowedFd<'_>) -> Result<u64> {
     let has = rustix::fs::fcntl_get_seals(fd).map_err(Error::system("fcntl(F_GET_SEALS)"))?;
     if !has.contains(seals()) {
-        return Err(Error::Refused(
-            "the descriptor is not a sealed segment".into(),
-        ));
+        return Err(Error::Refused("the descriptor is not a sealed segment".into()));
     }
     let stat = rustix::fs::fstat(fd).map_err(Error::system("fstat"))?;
     u64::try_from(stat.st_size).map_err(|_| Error::Refused("the segment has no length".into()))
+}
+
+/// What tells this file from all others.
+///
+/// # Errors
+/// [`Error::System`] if the kernel refuses.
+pub fn identity(fd: BorrowedFd<'_>) -> Result<(u64, u64)> {
+    let stat = rustix::fs::fstat(fd).map_err(Error::system("fstat"))?;
+    Ok((stat.st_dev, stat.st_ino))
 }
 
 /// Gives the range memory, so that touching it cannot fail. `false`: there is none left.
@@ -46,10 +53,7 @@ pub fn back(fd: &impl AsFd, start: u64, length: u64) -> Result<bool> {
             Ok(()) => Ok(true),
             Err(Errno::INTR) => continue,
             Err(Errno::NOSPC | Errno::NOMEM | Errno::DQUOT) => Ok(false),
-            Err(errno) => Err(Error::System {
-                call: "fallocate",
-                errno: errno.raw_os_error(),
-            }),
+            Err(errno) => Err(Error::System { call: "fallocate", errno: errno.raw_os_error() }),
         };
     }
 }

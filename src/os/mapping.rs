@@ -1,8 +1,5 @@
 //! A shared mapping of a file, for as long as the value lives.
-#![allow(
-    unsafe_code,
-    reason = "mmap is the one way to memory that other processes share"
-)]
+#![allow(unsafe_code, reason = "mmap is the one way to memory that other processes share")]
 
 use crate::error::{Error, Result};
 use core::ffi::c_void;
@@ -31,17 +28,9 @@ impl Mapping {
     pub fn new(fd: BorrowedFd<'_>, length: usize) -> Result<Self> {
         let protection = ProtFlags::READ | ProtFlags::WRITE;
         // SAFETY: a new mapping at an address of the kernel's choice touches no existing memory.
-        let start = unsafe {
-            mmap(
-                core::ptr::null_mut(),
-                length,
-                protection,
-                MapFlags::SHARED,
-                fd,
-                0,
-            )
-        }
-        .map_err(Error::system("mmap"))?;
+        let start =
+            unsafe { mmap(core::ptr::null_mut(), length, protection, MapFlags::SHARED, fd, 0) }
+                .map_err(Error::system("mmap"))?;
         let start = NonNull::new(start.cast::<u8>()).ok_or(Error::System {
             call: "mmap",
             errno: rustix::io::Errno::FAULT.raw_os_error(),

@@ -1,5 +1,23 @@
 //! The operating system behind small contracts: one file per thing, one place per platform.
 
 pub mod fd;
+pub mod futex;
 pub mod mapping;
+pub mod poll;
 pub mod process;
+pub mod socket;
+
+use crate::error::{Error, Result};
+use std::thread::{Builder, JoinHandle};
+
+/// Starts a thread. It does not keep the process alive.
+///
+/// # Errors
+/// [`Error::System`] if there can be no more threads.
+pub fn spawn(name: &str, body: impl FnOnce() + Send + 'static) -> Result<JoinHandle<()>> {
+    let started = Builder::new().name(name.into()).spawn(body);
+    started.map_err(|error| Error::System {
+        call: "pthread_create",
+        errno: error.raw_os_error().unwrap_or_default(),
+    })
+}

@@ -24,10 +24,11 @@ impl ProcessId {
     #[must_use]
     pub fn current() -> Self {
         let pid = std::process::id();
-        Self {
-            pid,
-            start_time: start_time(pid).unwrap_or(0),
-        }
+        // In a pid namespace with another's /proc, /proc/PID is some stranger: better no start time.
+        let seen = std::fs::read_link("/proc/self").ok();
+        let is_ours = seen.is_some_and(|link| link.to_str() == Some(&pid.to_string()));
+        let start_time = if is_ours { start_time(pid) } else { None };
+        Self { pid, start_time: start_time.unwrap_or(0) }
     }
 
     /// The process that has `pid` now, if any.
@@ -40,7 +41,7 @@ impl ProcessId {
     #[must_use]
     pub fn is_dead(self) -> bool {
         match open(self.pid) {
-            Err(Errno::SRCH | Errno::INVAL) => true,
+            Err(Errno::SRCH | Errno::INVAL | Errno::NOENT) => true,
             Err(_) => self.is_dead_by_proc(),
             Ok(pidfd) => has_ended(&pidfd) || self.was_replaced(),
         }
@@ -49,10 +50,7 @@ impl ProcessId {
     /// What it is doing: the kernel's state letter in a word.
     #[must_use]
     pub fn state(self) -> &'static str {
-        match stat_fields(self.pid)
-            .as_deref()
-            .and_then(|fields| fields.chars().next())
-        {
+        match stat_fields(self.pid).as_deref().and_then(|fields| fields.chars().next()) {
             Some('R') => "running",
             Some('S' | 'I') => "sleeping",
             Some('D') => "waiting for I/O",
@@ -103,10 +101,7 @@ pub fn initial_env(name: &str) -> Option<String> {
 
 fn has_ended(pidfd: &OwnedFd) -> bool {
     let mut fds = [PollFd::from_borrowed_fd(pidfd.as_fd(), PollFlags::IN)];
-    let now = Timespec {
-        tv_sec: 0,
-        tv_nsec: 0,
-    };
+    let now = Timespec { tv_sec: 0, tv_nsec: 0 };
     matches!(poll(&mut fds, Some(&now)), Ok(1))
 }
 
@@ -151,21 +146,12 @@ mod tests {
     #[test]
     fn another_process_with_the_same_pid_is_not_the_same() {
         let me = ProcessId::current();
-        assert!(
-            ProcessId {
-                start_time: me.start_time - 1,
-                ..me
-            }
-            .is_dead()
-        );
+        assert!(ProcessId { start_time: me.start_time - 1, ..me }.is_dead());
     }
 
     #[test]
     fn a_stopped_process_is_alive() {
-        let mut child = std::process::Command::new("sleep")
-            .arg("60")
-            .spawn()
-            .unwrap();
+        let mut child = std::process::Command::new("sleep").arg("60").spawn().unwrap();
         let id = ProcessId::of(child.id()).unwrap();
         rustix::process::kill_process(pid(id.pid).unwrap(), rustix::process::Signal::STOP).unwrap();
         while id.state() != "stopped" {

@@ -8,7 +8,7 @@
 //! members       256 B     a slot each: who it is, its wake word, what it is building, its counters
 //! shards        4 KiB     latch, sequence, intent; bounds of table, heap and log
 //! pages         8 B       one word of fact for each page of the page area
-//! spans         64 B      what a span's blocks are like, for each place where a span may stand
+//! spans         32 B      what a span's blocks are like, for each place where a span may stand
 //! buckets       8 B       the heads of the chains, an array for each shard
 //! log rings     16 B      records of watched changes, a ring for each shard
 //! page area     4 KiB     spans of blocks and runs of pages
@@ -97,6 +97,9 @@ pub mod shard {
     pub const BYTES_USED: u64 = domain::USER + 32;
     /// A Bloom filter of one word: which keys somebody watches.
     pub const WATCHED: u64 = domain::USER + 40;
+    /// How many spans the shard has given back: a block that a walk met before and after a time in
+    /// which this did not rise was a block of this shard all the time.
+    pub const SPANS_GIVEN_BACK: u64 = domain::USER + 48;
     /// Records ever appended to the log.
     pub const LOG_HEAD: u64 = domain::BYTES;
     /// The oldest record that is still kept.
@@ -138,19 +141,16 @@ pub mod member {
 
 /// Offsets in the record of a span.
 pub mod span {
-    /// Raised each time the pages become a span: an entry that is read twice in the same life of
-    /// its span lay there all the time.
-    pub const GENERATION: u64 = 0;
     /// The first free block, 0 if there is none.
-    pub const FREE: u64 = 8;
+    pub const FREE: u64 = 0;
     /// Blocks in use, and in the upper half those ever cut off the span.
-    pub const COUNTS: u64 = 16;
+    pub const COUNTS: u64 = 8;
     /// Next span of the class that has free blocks: its page + 1, 0 at the end.
-    pub const NEXT: u64 = 24;
+    pub const NEXT: u64 = 16;
     /// The one before.
-    pub const PREVIOUS: u64 = 32;
+    pub const PREVIOUS: u64 = 24;
     /// Bytes of a record.
-    pub const BYTES: u64 = 64;
+    pub const BYTES: u64 = 32;
 }
 
 /// Number of block size classes: 64 bytes to 4096, four to each doubling.
@@ -383,9 +383,9 @@ mod tests {
 
     #[test]
     fn the_parts_of_header_and_shard_fit() {
-        assert!(domain::INTENT + domain::INTENT_PAIRS * 16 <= domain::BYTES);
+        const { assert!(domain::INTENT + domain::INTENT_PAIRS * 16 <= domain::BYTES) };
         assert!(header::PAGE_HINTS.word(32) <= header::MEND_DOMAIN);
         assert!(header::MEND_DOMAIN.add(domain::USER).bytes() <= PAGE);
-        assert!(shard::CLASSES + CLASSES * 8 <= shard::BYTES);
+        const { assert!(shard::CLASSES + CLASSES * 8 <= shard::BYTES) };
     }
 }

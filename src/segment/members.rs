@@ -51,6 +51,9 @@ impl MemberId {
     }
 }
 
+/// The thread number in the slot of a hub, which is a member without JavaScript.
+pub const HUB: u64 = u64::MAX;
+
 /// What the segment says of an attached member.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct MemberInfo {
@@ -104,8 +107,8 @@ pub fn leave(region: &Region, layout: &Layout, id: MemberId) -> Result<()> {
     if word & 3 == FREE || generation_of(word) != u64::from(id.generation) {
         return Ok(());
     }
-    region.store(at.add(member::START_TIME), 0, Ordering::Relaxed)?;
     region.store(at.add(member::HAZARD), 0, Ordering::Relaxed)?;
+    region.store(at.add(member::START_TIME), 0, Ordering::Relaxed)?;
     // Release: pairs with the Acquire in `join`.
     let free = identity(FREE, u64::from(id.generation), 0);
     region.store(at.add(member::IDENTITY), free, Ordering::Release)
@@ -139,19 +142,19 @@ pub fn is_dead(region: &Region, layout: &Layout, id: MemberId) -> Result<bool> {
     Ok(find(region, layout, id)?.is_none_or(|info| info.process.is_dead()))
 }
 
-/// Whether any member is reading the run that starts at `page`.
+/// The first pages of the runs that members are reading under protection: nobody may reuse them.
+/// The caller has put a `SeqCst` fence before it; see `heap::pages::protect`.
 ///
 /// # Errors
 /// [`Error::Corrupted`] if the header is damaged.
-pub fn is_hazard(region: &Region, layout: &Layout, page: u64) -> Result<bool> {
+pub fn hazards(region: &Region, layout: &Layout) -> Result<Vec<u64>> {
+    let mut pages = Vec::new();
     for slot in 0..end(region)? {
-        // Relaxed: the caller's SeqCst fence orders this against the reader's; see
-        // `heap::pages::protect`.
-        if region.load(layout.member(slot).add(member::HAZARD), Ordering::Relaxed)? == page + 1 {
-            return Ok(true);
-        }
+        // Acquire: pairs with the Release in `heap::pages::unprotect`.
+        let hazard = region.load(layout.member(slot).add(member::HAZARD), Ordering::Acquire)?;
+        pages.extend(hazard.checked_sub(1));
     }
-    Ok(false)
+    Ok(pages)
 }
 
 /// Adds to one of this member's own counters: nobody else writes it.

@@ -222,14 +222,7 @@ impl Region {
             }
             from = from.word(1);
         }
-        if rest.is_empty() {
-            return Ok(true);
-        }
-        let mut word = [0; 8];
-        for (place, byte) in word.iter_mut().zip(rest) {
-            *place = *byte;
-        }
-        Ok(self.load(from, Ordering::Relaxed)? == u64::from_le_bytes(word))
+        Ok(rest.is_empty() || self.load(from, Ordering::Relaxed)? == last_word(rest))
     }
 
     /// One check for a whole copy, so that a damaged length cannot start a long one.
@@ -244,5 +237,36 @@ impl Region {
         }
         self.word(at)?;
         self.word(last).map(drop)
+    }
+}
+
+/// Up to seven bytes as a word, filled up with zeros: two overlapping halves instead of a loop.
+#[inline(always)]
+fn last_word(bytes: &[u8]) -> u64 {
+    let shift = |bytes: usize| 8 * bytes;
+    match (bytes.first_chunk::<4>(), bytes.last_chunk::<4>()) {
+        (Some(low), Some(high)) => {
+            let (low, high) = (u32::from_le_bytes(*low), u32::from_le_bytes(*high));
+            u64::from(low) | u64::from(high) << shift(bytes.len() - 4)
+        }
+        _ => bytes
+            .iter()
+            .enumerate()
+            .fold(0, |word, (at, byte)| word | u64::from(*byte) << shift(at)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::last_word;
+
+    #[test]
+    fn the_last_word_is_filled_up_with_zeros() {
+        let bytes = [1, 2, 3, 4, 5, 6, 7];
+        for length in 1..=7 {
+            let mut word = [0; 8];
+            word[..length].copy_from_slice(&bytes[..length]);
+            assert_eq!(last_word(&bytes[..length]), u64::from_le_bytes(word));
+        }
     }
 }

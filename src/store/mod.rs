@@ -56,7 +56,7 @@ pub struct Stats {
     pub bytes: Bytes,
     /// Shards.
     pub shards: u64,
-    /// Attached members.
+    /// Attached members, but for the hub.
     pub members: Vec<MemberStats>,
     /// Operations of all attached members so far; of reads, up to 63 of each may not be in yet.
     pub operations: Operations,
@@ -111,7 +111,7 @@ struct Shard<'s> {
 }
 
 impl<'s> Shard<'s> {
-    #[inline]
+    #[inline(always)]
     fn of(segment: &'s Segment, key: &Key<'_>) -> Self {
         Self { segment, number: table::shard_of(segment, key.hash()) }
     }
@@ -166,7 +166,7 @@ impl Store {
     ///
     /// # Errors
     /// [`crate::error::Error::KeyTooLong`].
-    #[inline]
+    #[inline(always)]
     pub fn key<'b>(&self, bytes: &'b [u8], wide: bool) -> Result<Key<'b>> {
         Key::new(self.segment.hash_key(), bytes, wide)
     }
@@ -211,12 +211,14 @@ impl Store {
         };
         for number in 0..layout.shards {
             let base = layout.shard(number);
-            stats.entries += region.load(base.add(shard::ENTRIES), Ordering::Relaxed)?;
-            stats.bytes.entries += region.load(base.add(shard::BYTES_USED), Ordering::Relaxed)?;
+            let field = |field| region.load(base.add(field), Ordering::Relaxed);
+            stats.entries = stats.entries.wrapping_add(field(shard::ENTRIES)?);
+            stats.bytes.entries = stats.bytes.entries.wrapping_add(field(shard::BYTES_USED)?);
         }
         stats.bytes.free = pages::free_pages(&self.segment)? * crate::segment::layout::PAGE;
         stats.bytes.used = stats.bytes.maximum.saturating_sub(stats.bytes.free);
-        for info in members::all(region, layout)? {
+        let all = members::all(region, layout)?;
+        for info in all.into_iter().filter(|info| info.thread != members::HUB) {
             let at = layout.member(info.id.slot());
             let counter = |field| region.load(at.add(field), Ordering::Relaxed);
             stats.operations.reads += counter(member::READS)?;
@@ -232,7 +234,7 @@ impl Store {
         Ok(stats)
     }
 
-    #[inline]
+    #[inline(always)]
     fn count_read(&self) -> Result<()> {
         self.reads.set(self.reads.get() + 1);
         if self.reads.get() >= READS_PER_COUNT { self.count_reads() } else { Ok(()) }

@@ -4,9 +4,10 @@
 //! before, all of that belonged together. If the shard changed meanwhile, or a writer was caught in
 //! the middle, the second way is taken:
 //!
-//! - the sequence is even: the entry alone is validated. Its stamp, and the generation of its span,
-//!   are read before its key is compared and again after the copy. Stamps do not come back, so the
-//!   block was this entry all the while. (It is a correct answer even if a sealed change of the key
+//! - the sequence is even: the entry alone is validated. Its stamp is read before its key is compared
+//!   and again after the copy, and the number of spans that the shard has given back before the walk
+//!   and after the copy. So the walk met nothing but blocks of this shard, and since stamps do not
+//!   come back, the block was this entry all the while. (It is a correct answer even if a sealed change of the key
 //!   is pending by now: the sequence was even when this try began, so the read counts as of then.)
 //! - the sequence stays odd: the writer is stopped or dead. The reader reads through its sealed
 //!   words, as if it had finished.
@@ -19,7 +20,7 @@ use crate::entry::{Key, Meta, Tag, word};
 use crate::error::{Error, Result};
 use crate::heap::{fact::Fact, pages};
 use crate::intent::{self, Overlay, Words};
-use crate::segment::layout::PAGE;
+use crate::segment::layout::{PAGE, shard};
 use crate::segment::region::Offset;
 use crate::sync::{Ordering, fence, spin_hint};
 use crate::table::Found;
@@ -76,15 +77,22 @@ impl Scratch {
         }
     }
 
-    #[inline]
-    fn first(&mut self, length: usize) -> Result<&mut [u8]> {
+    /// Room for so many bytes, filled up to whole words.
+    #[inline(always)]
+    fn words(&mut self, length: usize) -> Result<&mut [u8]> {
+        let length = length.next_multiple_of(8);
         if self.0.len() < length {
-            let more = length - self.0.len();
-            let none = Error::OutOfMemory { need: length as u64, free: 0, maximum: length as u64 };
-            self.0.try_reserve_exact(more).map_err(|_| none)?;
-            self.0.resize(length, 0);
+            self.grow(length)?;
         }
         self.0.get_mut(..length).ok_or(Error::Closed)
+    }
+
+    #[cold]
+    fn grow(&mut self, length: usize) -> Result<()> {
+        let none = Error::OutOfMemory { need: length as u64, free: 0, maximum: length as u64 };
+        self.0.try_reserve_exact(length - self.0.len()).map_err(|_| none)?;
+        self.0.resize(length, 0);
+        Ok(())
     }
 }
 
@@ -94,7 +102,7 @@ impl Store {
     /// # Errors
     /// [`Error::Corrupted`] if the segment is damaged; [`Error::OutOfMemory`] if this process has no
     /// room for the copy.
-    #[inline]
+    #[inline(always)]
     pub fn get(&self, key: &Key<'_>, scratch: &mut Scratch) -> Result<Option<Read>> {
         self.count_read()?;
         let shard = Shard::of(&self.segment, key);
@@ -181,10 +189,12 @@ impl Store {
         attempt: u32,
     ) -> Result<Glance> {
         let region = self.segment.region();
+        let given_back_at = shard.at(shard::SPANS_GIVEN_BACK);
+        // Acquire: the walk is not older.
+        let given_back = region.load(given_back_at, Ordering::Acquire)?;
         let Some(found) = shard.table().find(region, key)? else {
             return Ok(Glance::Missing);
         };
-        let generation = shard.blocks().generation_of(found.entry)?;
         let stamp_at = found.entry.add(word::STAMP);
         // Acquire: what is read of the entry afterwards is not older than this stamp.
         let stamp = region.load(stamp_at, Ordering::Acquire)?;
@@ -199,7 +209,7 @@ impl Store {
             Ok::<bool, Error>(
                 stamp != 0
                     && region.load(stamp_at, Ordering::Relaxed)? == stamp
-                    && shard.blocks().generation_of(found.entry)? == generation,
+                    && region.load(given_back_at, Ordering::Relaxed)? == given_back,
             )
         };
         if meta.in_run && attempt >= BOLD_TRIES {
@@ -255,7 +265,7 @@ impl Shard<'_> {
     }
 
     /// Walks and copies. Whatever it gives is still to be validated.
-    #[inline]
+    #[inline(always)]
     fn read(
         &self,
         words: &impl Words,
@@ -270,7 +280,7 @@ impl Shard<'_> {
     }
 
     /// Copies the value of an entry.
-    #[inline]
+    #[inline(always)]
     fn read_value(
         &self,
         words: &impl Words,
@@ -311,7 +321,7 @@ impl Shard<'_> {
         }
     }
 
-    #[inline]
+    #[inline(always)]
     fn copy_block(
         &self,
         meta: Meta,
@@ -323,7 +333,7 @@ impl Shard<'_> {
             return Err(Error::corrupted("the length of a value", value.bytes()));
         }
         #[expect(clippy::cast_possible_truncation, reason = "at most a block")]
-        self.segment.region().read_bytes(value, scratch.first(length as usize)?)
+        self.segment.region().read_bytes(value, scratch.words(length as usize)?)
     }
 
     fn run_of(&self, words: &impl Words, found: &Found) -> Result<Run> {
@@ -348,6 +358,6 @@ impl Shard<'_> {
     fn copy_run(&self, run: Run, scratch: &mut Scratch) -> Result<()> {
         let bytes = usize::try_from(run.length).unwrap_or(usize::MAX);
         let from = self.segment.layout().page(run.page);
-        self.segment.region().read_bytes(from, scratch.first(bytes)?)
+        self.segment.region().read_bytes(from, scratch.words(bytes)?)
     }
 }

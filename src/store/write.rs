@@ -73,7 +73,9 @@ impl Store {
         let version = shard.next_version(&mut changes)?;
         shard.table().remove(&mut changes, &found)?;
         if shard.is_watched(key)? {
-            shard.record(&mut changes, found.entry, REMOVED, version)?;
+            shard.log().append(&mut changes, found.entry, REMOVED, version, |changes, block| {
+                shard.free(changes, block)
+            })?;
         }
         shard.retire(&mut changes, found.entry)?;
         held.commit(changes)?;
@@ -98,13 +100,15 @@ impl Store {
             }
             match shard.attempt(&held, key, change, run.as_ref())? {
                 Attempt::Done(sum) => {
-                    let grow = shard.table().split(&held)?;
-                    drop(held);
                     if let Some(run) = run.take() {
                         run.publish();
                     }
-                    if grow {
-                        shard.table().grow()?;
+                    // The change has happened: what fails from here on is not its failure. A table
+                    // that could not grow has longer chains, and tries again at the next change.
+                    let wants_more = shard.table().split(&held).unwrap_or(false);
+                    drop(held);
+                    if wants_more {
+                        let _ = shard.table().grow();
                     }
                     return Ok(sum);
                 }
@@ -182,7 +186,9 @@ impl Shard<'_> {
             Some(found) => self.table().replace(&mut changes, found, block, key.hash())?,
         }
         if is_watched {
-            self.record(&mut changes, block, 0, version)?;
+            self.log().append(&mut changes, block, 0, version, |changes, block| {
+                self.free(changes, block)
+            })?;
         }
         if let Some(found) = &found {
             self.retire(&mut changes, found.entry)?;
@@ -242,6 +248,9 @@ impl Shard<'_> {
     ) -> Result<()> {
         let region = self.segment.region();
         let store = |at: Offset, word| region.store(at, word, Ordering::Relaxed);
+        // A block that was never cut off before holds what stood in its pages. The stamp of no entry
+        // must be visible before the link to this one is.
+        store(block.add(word::STAMP), 0)?;
         store(block.add(word::EXPIRY), 0)?;
         store(block.add(word::META), meta.to_word())?;
         store(block.add(word::LENGTH), value.bytes.len() as u64)?;
@@ -277,7 +286,7 @@ impl Shard<'_> {
         changes.set(entry.add(word::STAMP), 0)?;
         if Log::names(changes, entry)? {
             let bytes = self.bytes_of(entry)?;
-            return self.log().keep(changes, bytes);
+            return self.log().keep(changes, bytes, |changes, block| self.free(changes, block));
         }
         self.free(changes, entry).map(drop)
     }
@@ -315,18 +324,6 @@ impl Shard<'_> {
             Fact::Run { shard, pages } if shard == self.number => Ok(Some((page, pages))),
             _ => Err(Error::corrupted("the run of a value", entry.bytes())),
         }
-    }
-
-    /// Appends a record to the log, and frees the blocks that leave with older ones.
-    fn record(
-        &self,
-        changes: &mut Changes<'_>,
-        block: Offset,
-        kind: u64,
-        version: u64,
-    ) -> Result<()> {
-        let free = |changes: &mut Changes<'_>, block| self.free(changes, block);
-        self.log().append(changes, block, kind, version, free)
     }
 
     #[inline]

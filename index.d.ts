@@ -1,0 +1,207 @@
+/**
+ * Values in real shared memory for the processes of one Node.js application.
+ *
+ * The primary of a cluster, its workers, and the worker_threads of each of them share one store. A
+ * single process uses it as a local store. Reading and writing wake no other process.
+ *
+ *     const memory = require('cluster-shared-memory');   // in the primary and in the workers
+ *     await memory.set('user', { name: 'Tom' });
+ *     await memory.get('user');                          // { name: 'Tom' }, in any process
+ */
+declare const memory: memory.SharedMemory;
+
+declare namespace memory {
+  /**
+   * Numbers and booleans stand for the string they print as: `1` and `'1'` are one key. Every
+   * string is an ordinary key: `''`, `'__proto__'`, any UTF-16. At most 2000 UTF-16 code units.
+   */
+  type Key = string | number | boolean;
+
+  /**
+   * How objects are stored.
+   * - `'json'`: as `JSON.stringify` writes them. A Date comes back as a string, a Map as `{}`.
+   * - `'advanced'`: as structured clones: Date, Map, Set, RegExp, BigInt, cycles are kept.
+   *
+   * In both modes `undefined`, `null`, booleans, numbers (`NaN`, `-0` and `Infinity` too), strings,
+   * Buffers and Uint8Arrays come back as they were. Every value that is read is a copy.
+   */
+  type Mode = 'json' | 'advanced';
+
+  /** Gets the outcome of a call, once: its value, or the Error with which it failed. */
+  type Callback<T> = (outcome: T | Error) => void;
+
+  interface Options {
+    /**
+     * The most memory that keys, values and bookkeeping may take together: a number of bytes, or a
+     * text such as `'512mb'`, `'2 GiB'`, `'1.5g'` (units of 1024, in any case). From 16 MiB to
+     * 8 TiB. Memory is taken as it is needed, so a large maximum costs nothing.
+     *
+     * Only in the primary, and only before the first operation and before a worker attaches.
+     *
+     * Default: the environment variable `CLUSTER_SHARED_MEMORY_MAX` (same forms), or else a quarter
+     * of the memory that the process may use (of the machine or of its container).
+     */
+    maxMemory?: number | string;
+    /**
+     * How this thread of this process stores objects from now on; values are read as they were
+     * stored, in every mode. Default: `'advanced'` where the cluster's `serialization` setting is,
+     * else `'json'`.
+     */
+    mode?: Mode;
+  }
+
+  interface Stats {
+    /** Number of keys. */
+    entries: number;
+    /**
+     * Bytes of the shared memory. `used` is what is taken of `maximum`, in whole pages; `entries` is
+     * what the keys and values in them need.
+     */
+    bytes: { used: number; free: number; maximum: number; entries: number };
+    /** Independent parts of the store; writers of different parts never meet. */
+    shards: number;
+    /** The threads of all processes that are attached. `self` is the one that asks. */
+    members: Array<{ id: number; pid: number; thread: number; self: boolean }>;
+    /** Operations of all members since the memory was made. */
+    operations: { reads: number; writes: number };
+    /** How often a writer had to wait for another one. */
+    latchWaits: number;
+    /** How often something was mended that a member left half done when it died. */
+    repairs: number;
+  }
+
+  /**
+   * Every code that `error.code` may have, and what the caller can do.
+   *
+   * Wrong calls:
+   * - `ERR_INVALID_ARG_TYPE` (TypeError): an argument of a wrong type; a function or a symbol as
+   *   value.
+   * - `ERR_INVALID_ARG_VALUE` (TypeError): an unknown option, mode, or way to write a size.
+   * - `ERR_OUT_OF_RANGE` (RangeError): a size out of its bounds; an `incr` whose result would not
+   *   be finite and exact (nothing was changed).
+   * - `ERR_KEY_TOO_LONG` (RangeError; `length`, `maximum`): shorten or hash the key.
+   * - `ERR_VALUE_TOO_LARGE` (RangeError; `length`, `maximum`): split the value.
+   * - `ERR_NOT_A_NUMBER` (`type`): `incr` of a key that holds something else; `set` it to a number
+   *   first.
+   * - `ERR_ALREADY_OPEN`: `configure({ maxMemory })` came too late or in a worker; call it in the
+   *   primary right after loading the package.
+   * - `ERR_CLOSED`: a call after `close()`.
+   *
+   * The state of the memory:
+   * - `ERR_OUT_OF_MEMORY` (`need`, `free`, `maximum`, in bytes): nothing was changed. Remove keys,
+   *   or configure a larger `maxMemory`.
+   * - `ERR_BUSY` (`pid`, `state`): a process that is alive but stopped is in the middle of a
+   *   change; nothing was done. Try again, or resume or kill that process.
+   * - `ERR_CORRUPTED` (`what`, `at`): something outside of this package wrote into the memory.
+   *   Restart the primary, and report it.
+   * - `ERR_TOO_MANY_MEMBERS` (`maximum`): too many threads and processes are attached; close
+   *   some.
+   *
+   * Attaching:
+   * - `ERR_NO_PRIMARY`: the primary has not loaded the package; load it there too. A promise waits
+   *   5 seconds for it, a call of `sync` does not wait.
+   * - `ERR_REFUSED`: the primary does not let this process in, since it is none of its children.
+   * - `ERR_LAYOUT_MISMATCH` (`ours`, `theirs`): primary and worker run different versions of this
+   *   package; install one.
+   * - `ERR_BINARY_MISSING`: the native addon could not be loaded; the message names the remedy.
+   * - `ERR_SYSTEM` (`syscall`, `errno`): the operating system refused a call; often a limit on
+   *   memory or open files.
+   *
+   * What JSON and the structured clone throw for a value (a BigInt, a cycle, a function inside) is
+   * passed on as it is.
+   */
+  type ErrorCode =
+    | 'ERR_INVALID_ARG_TYPE'
+    | 'ERR_INVALID_ARG_VALUE'
+    | 'ERR_OUT_OF_RANGE'
+    | 'ERR_KEY_TOO_LONG'
+    | 'ERR_VALUE_TOO_LARGE'
+    | 'ERR_NOT_A_NUMBER'
+    | 'ERR_ALREADY_OPEN'
+    | 'ERR_CLOSED'
+    | 'ERR_OUT_OF_MEMORY'
+    | 'ERR_BUSY'
+    | 'ERR_CORRUPTED'
+    | 'ERR_TOO_MANY_MEMBERS'
+    | 'ERR_NO_PRIMARY'
+    | 'ERR_REFUSED'
+    | 'ERR_LAYOUT_MISMATCH'
+    | 'ERR_BINARY_MISSING'
+    | 'ERR_SYSTEM';
+
+  /** An error of this package. `name` is `'SharedMemoryError'` unless the code says otherwise. */
+  interface SharedMemoryError extends Error {
+    code: ErrorCode;
+    need?: number;
+    free?: number;
+    maximum?: number;
+    length?: number;
+    pid?: number;
+    state?: string;
+    what?: string;
+    at?: number;
+    ours?: number;
+    theirs?: number;
+    type?: string;
+    syscall?: string;
+    errno?: number;
+  }
+
+  /** The operations on values without waiting. Each throws what its promise form rejects with. */
+  interface Sync {
+    // biome-ignore lint/suspicious/noExplicitAny: as JSON.parse; programs for 1.1.5 had no types
+    get<T = any>(key: Key): T | undefined;
+    set(key: Key, value: unknown): 'OK';
+    remove(key: Key): 'OK';
+    has(key: Key): boolean;
+    incr(key: Key, by?: number): number;
+  }
+
+  /** All methods work detached from the object. Operations of one thread happen in their order. */
+  interface SharedMemory {
+    /** The value, or `undefined` where there is none. */
+    // biome-ignore lint/suspicious/noExplicitAny: as JSON.parse; programs for 1.1.5 had no types
+    get<T = any>(key: Key, callback?: Callback<T | undefined>): Promise<T | undefined>;
+
+    /**
+     * Stores a copy of the value as it is now. Nothing is ever evicted: a full memory rejects with
+     * `ERR_OUT_OF_MEMORY`. `undefined` is a value too: `get` gives it, and `has` says true.
+     */
+    set(key: Key, value: unknown, callback?: Callback<'OK'>): Promise<'OK'>;
+
+    /** Removes a key; `'OK'` whether or not it was there. */
+    remove(key: Key, callback?: Callback<'OK'>): Promise<'OK'>;
+
+    /** Whether the key has a value, be it `undefined`. */
+    has(key: Key): Promise<boolean>;
+
+    /**
+     * Adds to a number in one step that no other process comes between, and gives the sum. A
+     * missing key counts as 0. `by` may be negative; its default is 1.
+     */
+    incr(key: Key, by?: number): Promise<number>;
+
+    /**
+     * The same operations, at once. They attach if they are the first, and throw `ERR_NO_PRIMARY`
+     * where a promise would wait for the primary.
+     */
+    readonly sync: Sync;
+
+    /** Sets options; throws, and changes nothing, if one of them is wrong. */
+    configure(options: Options): void;
+
+    /** Figures on the whole memory, for people and monitoring. */
+    stats(): Promise<Stats>;
+
+    /**
+     * Leaves the shared memory; whatever is called later fails with `ERR_CLOSED`. The values stay
+     * for the others. The end of the process or thread does the same.
+     */
+    close(): Promise<void>;
+
+    /** Hears of problems in the background. Default: `console.error`. */
+    logger: (problem: Error) => void;
+  }
+}
+
+export = memory;

@@ -1,0 +1,6 @@
+// The entry for import: the object of index.js, and its methods by name.
+
+import memory from './index.js';
+
+export default memory;
+export const { get, set, remove, has, incr, sync, configure, stats, close } = memory;

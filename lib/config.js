@@ -1,0 +1,107 @@
+'use strict';
+
+// Sizes: how the maximum of the segment is written, and which one is taken when nobody says. The
+// segment is sparse, so a maximum costs nothing until values fill it.
+
+const fs = require('node:fs');
+const os = require('node:os');
+const { wrongType, wrongValue, outOfRange } = require('./errors.js');
+
+const MIB = 2 ** 20;
+const SMALLEST = 16 * MIB;
+const LARGEST = 8 * 2 ** 40;
+
+const SIZE = /^\s*(\d+(?:\.\d+)?)\s*(?:([kmgt])(?:i?b)?|b)?\s*$/i;
+const UNITS = ['', 'k', 'm', 'g', 't'];
+
+/**
+ * A number of bytes, or a text such as '512mb', '2 GiB' or '1.5g'. All units are powers of 1024.
+ * @param {unknown} size
+ * @param {string} name for the error
+ * @returns {number} bytes
+ */
+function parseMaximum(size, name) {
+  const bytes = typeof size === 'string' ? parseText(size, name) : size;
+  if (typeof bytes !== 'number') throw wrongType(name, 'of type number or string', size);
+  if (!Number.isInteger(bytes) || bytes < SMALLEST || bytes > LARGEST) {
+    throw outOfRange(name, 'a whole number of bytes from 16 MiB to 8 TiB', size);
+  }
+  return bytes;
+}
+
+/**
+ * @param {string} text
+ * @param {string} name
+ */
+function parseText(text, name) {
+  const match = SIZE.exec(text);
+  if (!match) throw wrongValue(name, 'a number of bytes or a size such as "512mb"', text);
+  const [, amount, unit = ''] = match;
+  return Math.floor(Number(amount) * 1024 ** UNITS.indexOf(unit.toLowerCase()));
+}
+
+/**
+ * The maximum when configure() names none: the environment's, or else a quarter of the memory that
+ * the process may use.
+ * @param {NodeJS.ProcessEnv} env
+ * @returns {number} bytes
+ */
+function defaultMaximum(env) {
+  const wanted = env.CLUSTER_SHARED_MEMORY_MAX;
+  if (wanted) return parseMaximum(wanted, 'environment variable CLUSTER_SHARED_MEMORY_MAX');
+  const quarter = Math.floor(usableMemory() / 4);
+  return Math.min(Math.max(quarter, SMALLEST), LARGEST);
+}
+
+/**
+ * The least of all limits that are known. Node before 20 does not see the limit of a version 2
+ * control group, and reports nonsense where there is none, so the files are read here as well.
+ * @param {{ total?: number, constrained?: number, read?: (path: string) => string }} [sources]
+ * @returns {number} bytes
+ */
+function usableMemory({
+  total = os.totalmem(),
+  constrained = process.constrainedMemory?.() ?? 0,
+  read = (path) => fs.readFileSync(path, 'latin1'),
+} = {}) {
+  const limits = [constrained, ...limitFiles(read).map((path) => readLimit(path, read))];
+  return Math.min(total, ...limits.filter((limit) => limit > 0));
+}
+
+/**
+ * @param {string} path
+ * @param {(path: string) => string} read
+ */
+function readLimit(path, read) {
+  try {
+    // 'max' (no limit) becomes NaN, which is no candidate.
+    return Number.parseInt(read(path), 10);
+  } catch {
+    return 0;
+  }
+}
+
+/**
+ * Limits of the whole container and of the process's own group, in both versions of cgroups.
+ * @param {(path: string) => string} read
+ */
+function limitFiles(read) {
+  const files = ['/sys/fs/cgroup/memory.max', '/sys/fs/cgroup/memory/memory.limit_in_bytes'];
+  let groups = '';
+  try {
+    groups = read('/proc/self/cgroup');
+  } catch {
+    return files;
+  }
+  for (const line of groups.split('\n')) {
+    const [, controllers, group] = line.split(':', 3);
+    if (!group) continue;
+    if (controllers === '') files.push(`/sys/fs/cgroup${group}/memory.max`);
+    if (controllers.split(',').includes('memory')) {
+      files.push(`/sys/fs/cgroup/memory${group}/memory.limit_in_bytes`);
+    }
+  }
+  return files;
+}
+
+module.exports = { parseMaximum, defaultMaximum, usableMemory };

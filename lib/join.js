@@ -1,0 +1,189 @@
+'use strict';
+
+// How an environment (a main thread or a worker_thread) comes to its engine: loads the addon, finds
+// the role of the process, and attaches at the first operation.
+//
+// A worker may ask before its primary has the package. Promise forms then wait in one queue and are
+// run in the order in which they were made, all at once, before anything made later; each waits for
+// at most PATIENCE_MS. Only a waiting operation keeps the process alive.
+
+const cluster = require('node:cluster');
+const { performance } = require('node:perf_hooks');
+const { setTimeout, clearTimeout } = require('node:timers');
+const threads = require('node:worker_threads');
+const { defaultMaximum } = require('./config.js');
+const { makeError } = require('./errors.js');
+
+/** For how long a hub that was found may take to answer. */
+const ANSWER_MS = 500;
+const PATIENCE_MS = 5000;
+const FIRST_PAUSE_MS = 5;
+const LONGEST_PAUSE_MS = 50;
+
+/** Under this name threads learn that an older thread of the process has chosen the maximum. */
+const MAXIMUM_CHOSEN = 'cluster-shared-memory:maximum-chosen';
+
+/**
+ * @typedef {object} Waiting an operation that waits for the attach
+ * @property {() => any} run
+ * @property {(value: any) => void} resolve
+ * @property {(error: unknown) => void} reject
+ * @property {number} deadline on the clock of performance.now()
+ */
+
+class Join {
+  /** Whether operations may go to the engine: the one thing that a hot path asks. */
+  attached = false;
+  /** The engine writes the tag of the value it read last into the first element. */
+  status = new Uint32Array(4);
+
+  #channelClones;
+  #closed = false;
+  /** @type {Waiting[]} */
+  #waiting = [];
+  /** @type {NodeJS.Timeout | undefined} */
+  #timer;
+  #pauseMs = FIRST_PAUSE_MS;
+
+  /** @param {(message: string) => void} warn hears of problems in the background */
+  constructor(warn) {
+    const { initialEnv, open } = loadBinding();
+    // Node takes such variables out of process.env at once, so threads no longer find them there.
+    this.role = initialEnv('NODE_UNIQUE_ID') === undefined ? 'primary' : 'worker';
+    this.#channelClones = initialEnv('NODE_CHANNEL_SERIALIZATION_MODE') === 'advanced';
+    const { status } = this;
+    const thread = threads.threadId;
+    this.engine = open({ role: /** @type {any} */ (this.role), thread, status, makeError, warn });
+    if (this.role === 'primary') this.#chooseDefaultMaximum();
+  }
+
+  /** Whether the cluster's own messages are structured clones instead of JSON. */
+  get clones() {
+    if (this.role === 'worker') return this.#channelClones;
+    return cluster.settings.serialization === 'advanced';
+  }
+
+  /** @param {number} maxBytes */
+  configure(maxBytes) {
+    if (this.#closed) throw closed();
+    this.engine.configure(maxBytes);
+    threads.setEnvironmentData(MAXIMUM_CHOSEN, true);
+  }
+
+  // A thread must not undo what the main thread has configured, nor complain of a segment in use.
+  #chooseDefaultMaximum() {
+    if (threads.getEnvironmentData(MAXIMUM_CHOSEN)) return;
+    try {
+      this.configure(defaultMaximum(process.env));
+    } catch (error) {
+      if (/** @type {any} */ (error).code !== 'ERR_ALREADY_OPEN') throw error;
+    }
+  }
+
+  /** Attaches at once or throws. */
+  attachNow() {
+    if (!this.#attach()) throw noPrimary('Synchronous calls do not wait for it');
+  }
+
+  /**
+   * Runs an operation as soon as the environment is attached.
+   * @template T
+   * @param {() => T} run
+   * @returns {Promise<T>}
+   */
+  whenAttached(run) {
+    return new Promise((resolve, reject) => {
+      this.#waiting.push({ run, resolve, reject, deadline: performance.now() + PATIENCE_MS });
+      if (this.#timer === undefined) this.#knock();
+    });
+  }
+
+  close() {
+    if (this.#closed) return;
+    this.#closed = true;
+    this.attached = false;
+    this.#rejectAll(closed());
+    this.engine.close();
+  }
+
+  #knock() {
+    this.#timer = undefined;
+    try {
+      if (this.#attach()) return;
+    } catch (error) {
+      this.#rejectAll(error);
+      return;
+    }
+    this.#rejectLate();
+    if (this.#waiting.length === 0) return;
+    this.#timer = setTimeout(() => this.#knock(), this.#pauseMs);
+    this.#pauseMs = Math.min(this.#pauseMs * 2, LONGEST_PAUSE_MS);
+  }
+
+  #attach() {
+    if (this.#closed) throw closed();
+    this.attached ||= this.engine.attach(ANSWER_MS);
+    if (this.attached) this.#runAll();
+    return this.attached;
+  }
+
+  #runAll() {
+    for (const { run, resolve, reject } of this.#takeWaiting()) {
+      try {
+        resolve(run());
+      } catch (error) {
+        reject(error);
+      }
+    }
+  }
+
+  #takeWaiting() {
+    clearTimeout(this.#timer);
+    this.#timer = undefined;
+    this.#pauseMs = FIRST_PAUSE_MS;
+    return this.#waiting.splice(0);
+  }
+
+  /** @param {unknown} error */
+  #rejectAll(error) {
+    for (const { reject } of this.#takeWaiting()) reject(error);
+  }
+
+  #rejectLate() {
+    const now = performance.now();
+    // The queue is in order of the deadlines.
+    while (this.#waiting.length > 0 && this.#waiting[0].deadline <= now) {
+      this.#waiting.shift()?.reject(noPrimary(`Looked for it for ${PATIENCE_MS / 1000} seconds`));
+    }
+    if (this.#waiting.length === 0) this.#pauseMs = FIRST_PAUSE_MS;
+  }
+}
+
+/** @returns {typeof import('../binding.js')} */
+function loadBinding() {
+  try {
+    return require('../binding.js');
+  } catch (cause) {
+    const message =
+      `The addon could not be loaded on ${process.platform}-${process.arch}; there is one for ` +
+      'linux-x64 with glibc. Install the package on the machine that runs it; in a checkout, run ' +
+      `"npm run build". ${/** @type {any} */ (cause).message}`;
+    throw makeError('ERR_BINARY_MISSING', message, { cause });
+  }
+}
+
+/** @param {string} effort */
+function noPrimary(effort) {
+  return makeError(
+    'ERR_NO_PRIMARY',
+    `The primary process of this worker does not share memory. ${effort}. Put ` +
+      "require('cluster-shared-memory') into the program of the primary as well, before or after " +
+      'it forks the workers.',
+  );
+}
+
+function closed() {
+  return makeError('ERR_CLOSED', 'The shared memory was closed by close()');
+}
+
+module.exports = { Join };

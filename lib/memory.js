@@ -1,0 +1,125 @@
+'use strict';
+
+// The object that programs hold: the promise and callback forms around lib/operations.js. Arguments
+// are checked, and values packed, when a method is called and not when the call's turn comes.
+//
+// async functions are as fast here as Promise.resolve(), and turn every throw into a rejection.
+
+const { wrongType, wrongValue } = require('./errors.js');
+const { parseMaximum } = require('./config.js');
+const { Join } = require('./join.js');
+const { toKey } = require('./keys.js');
+const { Operations, toStep } = require('./operations.js');
+
+const MODES = ['json', 'advanced'];
+
+class Memory {
+  /** @type {(problem: Error) => void} */
+  logger = console.error;
+
+  #join = new Join((message) => this.logger?.(new Error(message)));
+  /** @type {string | undefined} */
+  #mode;
+  #now = new Operations(this.#join, () =>
+    this.#mode === undefined ? this.#join.clones : this.#mode === 'advanced',
+  );
+
+  sync = pick(this.#now);
+
+  /** @type {(key: unknown, callback?: unknown) => Promise<any>} */
+  get = (key, callback) => answer(this.#get(key), callback);
+
+  /** @type {(key: unknown, value: unknown, callback?: unknown) => Promise<'OK'>} */
+  set = (key, value, callback) => answer(this.#set(key, value), callback);
+
+  /** @type {(key: unknown, callback?: unknown) => Promise<'OK'>} */
+  remove = (key, callback) => answer(this.#remove(key), callback);
+
+  /** @param {unknown} key */
+  has = async (key) => {
+    if (this.#join.attached) return this.#now.has(key);
+    const name = toKey(key);
+    return this.#join.whenAttached(() => this.#now.has(name));
+  };
+
+  /** @type {(key: unknown, by?: unknown) => Promise<number>} */
+  incr = async (key, by = 1) => {
+    if (this.#join.attached) return this.#now.incr(key, by);
+    const name = toKey(key);
+    const step = toStep(by);
+    return this.#join.whenAttached(() => this.#now.incr(name, step));
+  };
+
+  /** @param {unknown} options */
+  configure = (options) => {
+    const { maxMemory, mode } = checkOptions(options);
+    if (maxMemory !== undefined) this.#join.configure(maxMemory);
+    if (mode !== undefined) this.#mode = mode;
+  };
+
+  stats = async () => this.#join.whenAttached(() => JSON.parse(this.#join.engine.stats()));
+
+  close = async () => this.#join.close();
+
+  /** @param {unknown} key */
+  async #get(key) {
+    if (this.#join.attached) return this.#now.get(key);
+    const name = toKey(key);
+    return this.#join.whenAttached(() => this.#now.get(name));
+  }
+
+  /** @param {unknown} key @param {unknown} value */
+  async #set(key, value) {
+    if (this.#join.attached) return this.#now.set(key, value);
+    return this.#join.whenAttached(this.#now.prepareSet(key, value));
+  }
+
+  /** @param {unknown} key */
+  async #remove(key) {
+    if (this.#join.attached) return this.#now.remove(key);
+    const name = toKey(key);
+    return this.#join.whenAttached(() => this.#now.remove(name));
+  }
+}
+
+/** @param {InstanceType<typeof Operations>} operations */
+function pick({ get, set, remove, has, incr }) {
+  return { get, set, remove, has, incr };
+}
+
+/**
+ * Gives the outcome of a call to its callback too: the value or the error, whichever it is, as the
+ * only argument. A call with a callback never makes an unhandled rejection.
+ * @template T
+ * @param {Promise<T>} promise
+ * @param {unknown} callback anything but a function is ignored
+ */
+function answer(promise, callback) {
+  if (typeof callback === 'function') {
+    // Outside of the promise, so that what the callback throws is an uncaught exception.
+    const call = (/** @type {unknown} */ outcome) => process.nextTick(callback, outcome);
+    promise.then(call, call);
+  }
+  return promise;
+}
+
+/**
+ * Checks all options before any takes effect.
+ * @param {unknown} options
+ * @returns {{ maxMemory?: number, mode?: string }}
+ */
+function checkOptions(options) {
+  if (typeof options !== 'object' || options === null) {
+    throw wrongType('"options" argument', 'an object', options);
+  }
+  const { maxMemory, mode, ...unknown } = /** @type {Record<string, any>} */ (options);
+  const [name] = Object.keys(unknown);
+  if (name !== undefined) throw wrongValue('option', '"maxMemory" or "mode"', name);
+  if (mode !== undefined && !MODES.includes(mode)) {
+    throw wrongValue('"mode" option', '"json" or "advanced"', mode);
+  }
+  if (maxMemory === undefined) return { mode };
+  return { maxMemory: parseMaximum(maxMemory, '"maxMemory" option'), mode };
+}
+
+module.exports = { Memory };

@@ -1,0 +1,277 @@
+//! The hub: a few threads in one process of the application, the primary.
+//!
+//! It admits processes and hands them the segment's descriptor, learns of deaths and has what the
+//! dead left mended, and gives memory back. **It holds no truth and no operation goes through it**:
+//! everything that it knows can be lost, and the members go on without it.
+//!
+//! ```text
+//!              events                 jobs
+//!   io (ear) ----------> desk (mind) ----------> mender (hands)
+//!            <----------             <----------
+//!              commands               done
+//! ```
+//!
+//! The segment is made when the first process is admitted or the primary itself attaches, so that
+//! its maximum can be chosen until then.
+
+pub mod admission;
+mod deadlines;
+mod desk;
+mod io;
+mod mender;
+pub mod message;
+pub mod name;
+mod trim;
+
+pub use name::HubName;
+
+use crate::error::{Error, Result};
+use crate::os::poll::Bell;
+use crate::os::process::ProcessId;
+use crate::os::socket::{Connection, Listener};
+use crate::os::spawn;
+use crate::segment::Segment;
+use crate::segment::layout::Layout;
+use crate::segment::members::{self, MemberId};
+use crate::store;
+use crossbeam_channel::{Receiver, Sender, bounded, unbounded};
+use desk::Desk;
+use io::{Command, Ear};
+use mender::{Asker, Job};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+
+/// The segment, and the hub's own slot in it.
+#[derive(Debug)]
+struct Opened {
+    segment: Arc<Segment>,
+    me: MemberId,
+}
+
+/// What the threads of a hub share with its owner.
+#[derive(Debug)]
+struct Shared {
+    name: HubName,
+    maximum: Mutex<u64>,
+    opened: OnceLock<Opened>,
+}
+
+/// How the desk talks to the ear.
+#[derive(Debug)]
+struct Mouth {
+    commands: Sender<Command>,
+    bell: Arc<Bell>,
+}
+
+/// The threads of a hub, and the ends by which they are closed.
+#[derive(Debug)]
+struct Threads {
+    jobs: Option<Sender<Job>>,
+    close: Option<Sender<()>>,
+    handles: Vec<JoinHandle<()>>,
+}
+
+/// A hub. It ends, and its name is free again, when it is dropped.
+#[derive(Debug)]
+pub struct Hub {
+    shared: Arc<Shared>,
+    /// `None`: another copy of the package in this process has the hub, and this one is its guest.
+    threads: Option<Threads>,
+}
+
+/// Starts the hub of this process, or gives the one that was started before.
+///
+/// # Errors
+/// [`Error::System`] if it cannot listen.
+pub fn start(default_maximum: u64) -> Result<&'static Hub> {
+    static HUB: OnceLock<Hub> = OnceLock::new();
+    static STARTING: Mutex<()> = Mutex::new(());
+    let _one = lock(&STARTING);
+    if let Some(hub) = HUB.get() {
+        return Ok(hub);
+    }
+    let name = HubName::of(ProcessId::current());
+    let hub = match Hub::open(name.clone(), default_maximum, None) {
+        Err(error) if is_taken(&error) && is_ours(&name) => Hub::elsewhere(name, default_maximum),
+        hub => hub?,
+    };
+    Ok(HUB.get_or_init(|| hub))
+}
+
+impl Hub {
+    /// Starts a hub that listens under `name`: for the segment that it takes over, or else for one
+    /// that it makes when it is needed, of `maximum` bytes.
+    ///
+    /// # Errors
+    /// [`Error::System`], with `ADDRINUSE` if somebody listens there; [`Error::TooManyMembers`] if
+    /// the segment has no slot for it.
+    pub fn open(name: HubName, maximum: u64, segment: Option<Arc<Segment>>) -> Result<Self> {
+        let listener = Listener::bind(&name.to_string())?;
+        let shared =
+            Arc::new(Shared { name, maximum: Mutex::new(maximum), opened: OnceLock::new() });
+        if let Some(segment) = segment {
+            shared.take(segment)?;
+        }
+        let threads = Some(Threads::start(&shared, listener)?);
+        Ok(Self { shared, threads })
+    }
+
+    /// The hub is that of another copy of the package in this process.
+    fn elsewhere(name: HubName, maximum: u64) -> Self {
+        let shared =
+            Arc::new(Shared { name, maximum: Mutex::new(maximum), opened: OnceLock::new() });
+        Self { shared, threads: None }
+    }
+
+    /// Whether the hub is here, and not in another copy of the package in this process. If it is
+    /// not, one attaches to it as a worker does.
+    #[must_use]
+    pub const fn is_here(&self) -> bool {
+        self.threads.is_some()
+    }
+
+    /// Where it listens.
+    #[must_use]
+    pub fn name(&self) -> &HubName {
+        &self.shared.name
+    }
+
+    /// Chooses how many bytes the segment may take.
+    ///
+    /// # Errors
+    /// [`Error::AlreadyOpen`] if the segment exists; [`Error::BadSize`].
+    pub fn configure(&self, maximum: u64) -> Result<()> {
+        Layout::new(maximum)?;
+        let mut chosen = lock(&self.shared.maximum);
+        if self.shared.opened.get().is_some() || !self.is_here() {
+            return Err(Error::AlreadyOpen);
+        }
+        *chosen = maximum;
+        Ok(())
+    }
+
+    /// The segment, which is made now if it does not exist.
+    ///
+    /// # Errors
+    /// See [`store::create`].
+    pub fn segment(&self) -> Result<Arc<Segment>> {
+        Ok(Arc::clone(&self.shared.open()?.segment))
+    }
+
+    /// Mends after all who are dead; gives how many slots that has freed, or 0 if it takes longer
+    /// than `timeout`.
+    #[must_use]
+    pub fn make_room(&self, timeout: Duration) -> u64 {
+        let (sender, receiver) = bounded(1);
+        let jobs = self.threads.as_ref().and_then(|it| it.jobs.as_ref());
+        let asked = jobs.map(|jobs| jobs.send(Job::MakeRoom(Asker::Local(sender))));
+        if !matches!(asked, Some(Ok(()))) {
+            return 0;
+        }
+        receiver.recv_timeout(timeout).unwrap_or(0)
+    }
+}
+
+impl Shared {
+    /// The segment if it exists.
+    fn opened(&self) -> Option<&Opened> {
+        self.opened.get()
+    }
+
+    /// The segment, which is made now if it does not exist.
+    fn open(&self) -> Result<&Opened> {
+        if let Some(opened) = self.opened.get() {
+            return Ok(opened);
+        }
+        let maximum = lock(&self.maximum);
+        if let Some(opened) = self.opened.get() {
+            return Ok(opened);
+        }
+        self.take(Arc::new(store::create(*maximum)?))
+    }
+
+    /// Takes a slot of the segment for the hub, before anybody else can take the last one.
+    fn take(&self, segment: Arc<Segment>) -> Result<&Opened> {
+        let process = self.process();
+        let me = members::join(segment.region(), segment.layout(), process, members::HUB)?;
+        Ok(self.opened.get_or_init(|| Opened { segment, me }))
+    }
+
+    const fn process(&self) -> ProcessId {
+        self.name.process()
+    }
+}
+
+impl Mouth {
+    fn tell(&self, command: Command) {
+        // The ear is gone only while the hub is ending.
+        let _ = self.commands.send(command);
+        self.bell.ring();
+    }
+}
+
+impl Threads {
+    fn start(shared: &Arc<Shared>, listener: Listener) -> Result<Self> {
+        let bell = Arc::new(Bell::new()?);
+        let (events, hear_events) = unbounded();
+        let (commands, hear_commands) = unbounded();
+        let (jobs, hear_jobs) = unbounded();
+        let (done, hear_done) = unbounded();
+        let (close, hear_close): (_, Receiver<()>) = bounded(0);
+
+        // If a later thread does not start, the ends that go out of scope end the earlier ones.
+        let ear = Ear::new(listener, Arc::clone(&bell), events, hear_commands);
+        let mouth = Mouth { commands, bell };
+        let desk = Desk::new(Arc::clone(shared), mouth, jobs.clone());
+        let shared = Arc::clone(shared);
+        let handles = vec![
+            spawn("csm-io", move || ear.run())?,
+            spawn("csm-hub", move || {
+                desk.run(&hear_events, &hear_done, &hear_close);
+            })?,
+            spawn("csm-mender", move || {
+                mender::run(&shared, &hear_jobs, &done);
+            })?,
+        ];
+        Ok(Self { jobs: Some(jobs), close: Some(close), handles })
+    }
+}
+
+impl Drop for Mouth {
+    fn drop(&mut self) {
+        // The ear wakes and finds that nobody will tell it anything any more. The sender must be
+        // gone by then.
+        let (commands, _) = unbounded();
+        self.commands = commands;
+        self.bell.ring();
+    }
+}
+
+impl Drop for Threads {
+    fn drop(&mut self) {
+        self.close = None;
+        self.jobs = None;
+        for handle in self.handles.drain(..) {
+            let _ = handle.join();
+        }
+    }
+}
+
+/// Whether it says that somebody has the name already.
+fn is_taken(error: &Error) -> bool {
+    let in_use = rustix::io::Errno::ADDRINUSE.raw_os_error();
+    matches!(error, Error::System { errno, .. } if *errno == in_use)
+}
+
+/// Whether it is this process that listens there.
+fn is_ours(name: &HubName) -> bool {
+    let connection = Connection::open(&name.to_string(), Instant::now());
+    let peer = connection.ok().flatten().map(|open| open.peer());
+    matches!(peer, Some(Ok(peer)) if peer.pid == std::process::id())
+}
+
+/// Nothing here leaves what it has locked half changed.
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}

@@ -1,0 +1,139 @@
+//! A member: one JavaScript environment (a main thread or a `worker_thread`), attached.
+//!
+//! A process connects and maps once (`link.rs`); each of its environments has a slot of its own and,
+//! from when it first wants to hear of something, a wake thread ([`crate::wake`]).
+
+mod link;
+
+use crate::error::{Error, Result};
+use crate::hub::{Hub, HubName};
+use crate::os::process::ProcessId;
+use crate::segment::Segment;
+use crate::segment::members::{self, MemberId};
+use crate::store::Store;
+use crate::wake::{Listener, Notice, Waker};
+use dashmap::DashMap;
+use link::Link;
+use std::sync::{Arc, LazyLock};
+use std::time::{Duration, Instant};
+
+/// The attached members of this process, by segment (its address here) and slot.
+static MEMBERS: LazyLock<DashMap<(usize, u64), Arc<Waker>>> = LazyLock::new(DashMap::new);
+
+/// How long the hub may take to mend after the dead when all slots are taken.
+const ROOM_WITHIN: Duration = Duration::from_secs(2);
+
+/// How a process comes to the segment.
+#[derive(Debug, Clone)]
+pub enum Role<'h> {
+    /// It hosts the hub.
+    Primary(&'h Hub),
+    /// It asks the hub of this name; see [`HubName::expected`].
+    Worker(HubName),
+}
+
+/// An attached environment. Dropping it says goodbye: its slot is free for another.
+#[derive(Debug)]
+pub struct Member {
+    store: Store,
+    waker: Arc<Waker>,
+}
+
+impl Member {
+    /// Attaches an environment; `None` if no hub answers within `timeout`, or none listens yet.
+    /// `thread` is the number of its thread in its process, 0 for the main one.
+    ///
+    /// # Errors
+    /// [`Error::Refused`], [`Error::LayoutMismatch`]: the hub says no, or is not the one that this
+    /// process expects; [`Error::TooManyMembers`]; those of [`Hub::segment`]; [`Error::System`].
+    pub fn attach(how: &Role<'_>, thread: u64, timeout: Duration) -> Result<Option<Self>> {
+        match how {
+            Role::Primary(hub) if hub.is_here() => {
+                let segment = hub.segment()?;
+                Self::join(&segment, thread, || _ = hub.make_room(ROOM_WITHIN)).map(Some)
+            }
+            Role::Primary(hub) => Self::attach_by(hub.name(), thread, timeout),
+            Role::Worker(name) => Self::attach_by(name, thread, timeout),
+        }
+    }
+
+    fn attach_by(name: &HubName, thread: u64, timeout: Duration) -> Result<Option<Self>> {
+        let link = Link::of(name);
+        let Some(segment) = link.segment(Instant::now() + timeout)? else {
+            return Ok(None);
+        };
+        Self::join(&segment, thread, || _ = link.make_room(ROOM_WITHIN)).map(Some)
+    }
+
+    /// Takes a slot; if there is none, has room made once.
+    fn join(segment: &Arc<Segment>, thread: u64, make_room: impl FnOnce()) -> Result<Self> {
+        let process = ProcessId::current();
+        let join = || members::join(segment.region(), segment.layout(), process, thread);
+        let id = match join() {
+            Err(Error::TooManyMembers { .. }) => {
+                make_room();
+                join()?
+            }
+            id => id?,
+        };
+        let waker = Arc::new(Waker::new(Arc::clone(segment), id)?);
+        MEMBERS.insert(key(segment, id), Arc::clone(&waker));
+        let store = Store::new(Arc::clone(segment), id);
+        Ok(Self { store, waker })
+    }
+
+    /// The store as this member sees it.
+    #[inline]
+    #[must_use]
+    pub const fn store(&self) -> &Store {
+        &self.store
+    }
+
+    /// The slot and generation of this member.
+    #[must_use]
+    pub const fn id(&self) -> MemberId {
+        self.store.member()
+    }
+
+    /// Has `listener` called with this member's notices, on a thread that is started by the first
+    /// call; later calls do nothing.
+    ///
+    /// # Errors
+    /// [`Error::System`] if there can be no more threads.
+    pub fn listen(&self, listener: Listener) -> Result<()> {
+        self.waker.listen(listener)
+    }
+
+    /// What the member's other threads may wake it by.
+    #[must_use]
+    pub const fn waker(&self) -> &Arc<Waker> {
+        &self.waker
+    }
+
+    /// Says goodbye.
+    pub fn leave(self) {
+        drop(self);
+    }
+}
+
+impl Drop for Member {
+    fn drop(&mut self) {
+        let segment = self.store.segment();
+        // In this order: nobody of this process wakes the slot's next user, whose word it then is.
+        MEMBERS.remove(&key(segment, self.id()));
+        self.waker.stop();
+        // The slot was good when it was taken.
+        let _ = members::leave(segment.region(), segment.layout(), self.id());
+    }
+}
+
+/// Passes a notice on to all members of this process that have this mapping of the segment.
+fn notify(segment: &Arc<Segment>, notice: Notice) {
+    for waker in MEMBERS.iter().filter(|waker| waker.is_of(segment)) {
+        waker.notify(notice);
+    }
+}
+
+fn key(segment: &Arc<Segment>, id: MemberId) -> (usize, u64) {
+    (Arc::as_ptr(segment).addr(), id.slot())
+}

@@ -1,0 +1,13 @@
+//! Admission, deaths, the loss of the hub and the giving back of memory, with real processes.
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a test ends by a panic"
+)]
+
+mod admission;
+mod deaths;
+mod family;
+mod loss;
+mod memory;
