@@ -47,10 +47,16 @@ pub struct Read {
     pub version: u64,
 }
 
+impl Read {
+    const NOTHING: Self = Self { tag: Tag::Undefined, number: 0.0, length: 0, version: 0 };
+}
+
 /// How far one try got.
 #[derive(Debug, Clone, Copy)]
 enum Glance {
-    Value(Read),
+    /// The value is where the caller wants it. (Not here: a large result would be written to
+    /// memory by one function and read again in other portions by the next, which stalls.)
+    Value,
     Missing,
     /// What was read does not belong together.
     Again,
@@ -109,10 +115,11 @@ impl Store {
         let region = self.segment.region();
         let sequence = intent::sequence(region, shard.base())?;
         if sequence & 1 == 0 {
-            let glance = shard.read(region, key, scratch, sequence);
+            let mut read = Read::NOTHING;
+            let glance = shard.read(region, key, scratch, &mut read, sequence);
             if intent::is_unchanged(region, shard.base(), sequence)? {
                 match glance? {
-                    Glance::Value(read) => return Ok(Some(read)),
+                    Glance::Value => return Ok(Some(read)),
                     Glance::Missing => return Ok(None),
                     Glance::Again => {}
                 }
@@ -150,14 +157,15 @@ impl Store {
         scratch: &mut Scratch,
     ) -> Result<Option<Read>> {
         let region = self.segment.region();
+        let mut read = Read::NOTHING;
         for attempt in 0..TRIES {
             let sequence = shard.settled_sequence()?;
             let is_even = sequence & 1 == 0;
             let glance = if is_even {
-                self.read_entry(shard, key, scratch, sequence, attempt)
+                self.read_entry(shard, key, scratch, &mut read, sequence, attempt)
             } else {
                 match Overlay::read(region, shard.base(), sequence) {
-                    Ok(Some(overlay)) => shard.read(&overlay, key, scratch, sequence),
+                    Ok(Some(overlay)) => shard.read(&overlay, key, scratch, &mut read, sequence),
                     Ok(None) => Ok(Glance::Again),
                     Err(error) => Err(error),
                 }
@@ -165,12 +173,12 @@ impl Store {
             match glance {
                 Ok(Glance::Again) => continue,
                 // `read_entry` has validated it by its stamp.
-                Ok(Glance::Value(read)) if is_even => return Ok(Some(read)),
+                Ok(Glance::Value) if is_even => return Ok(Some(read)),
                 _ => {}
             }
             if intent::is_unchanged(region, shard.base(), sequence)? {
                 return match glance? {
-                    Glance::Value(read) => Ok(Some(read)),
+                    Glance::Value => Ok(Some(read)),
                     Glance::Missing | Glance::Again => Ok(None),
                 };
             }
@@ -185,6 +193,7 @@ impl Store {
         shard: Shard<'_>,
         key: &Key<'_>,
         scratch: &mut Scratch,
+        read: &mut Read,
         sequence: u64,
         attempt: u32,
     ) -> Result<Glance> {
@@ -213,9 +222,9 @@ impl Store {
             )
         };
         if meta.in_run && attempt >= BOLD_TRIES {
-            return self.read_protected(shard, &found, scratch, stamp, is_still_there);
+            return self.read_protected(shard, &found, scratch, read, stamp, is_still_there);
         }
-        let glance = shard.read_value(region, &found, scratch, sequence);
+        let glance = shard.read_value(region, &found, scratch, read, sequence);
         if is_still_there()? { glance } else { Ok(Glance::Again) }
     }
 
@@ -225,6 +234,7 @@ impl Store {
         shard: Shard<'_>,
         found: &Found,
         scratch: &mut Scratch,
+        read: &mut Read,
         stamp: u64,
         is_still_there: impl Fn() -> Result<bool>,
     ) -> Result<Glance> {
@@ -237,8 +247,8 @@ impl Store {
         };
         pages::unprotect(&self.segment, self.me)?;
         let length = usize::try_from(run.length).unwrap_or(0);
-        let read = Read { tag: found.meta.tag, number: 0.0, length, version: stamp >> 1 };
-        Ok(if copied? { Glance::Value(read) } else { Glance::Again })
+        *read = Read { tag: found.meta.tag, number: 0.0, length, version: stamp >> 1 };
+        Ok(if copied? { Glance::Value } else { Glance::Again })
     }
 }
 
@@ -271,11 +281,12 @@ impl Shard<'_> {
         words: &impl Words,
         key: &Key<'_>,
         scratch: &mut Scratch,
+        read: &mut Read,
         sequence: u64,
     ) -> Result<Glance> {
         match self.table().find(words, key)? {
             None => Ok(Glance::Missing),
-            Some(found) => self.read_value(words, &found, scratch, sequence),
+            Some(found) => self.read_value(words, &found, scratch, read, sequence),
         }
     }
 
@@ -286,22 +297,25 @@ impl Shard<'_> {
         words: &impl Words,
         found: &Found,
         scratch: &mut Scratch,
+        read: &mut Read,
         sequence: u64,
     ) -> Result<Glance> {
         let region = self.segment.region();
         let meta = found.meta;
         let value = found.entry.add(meta.value_offset());
         let stamp = words.word_at(found.entry.add(word::STAMP))?;
-        let version = stamp >> 1;
-        let read = |number, length| Glance::Value(Read { tag: meta.tag, number, length, version });
+        read.tag = meta.tag;
+        read.version = stamp >> 1;
         match meta.tag {
-            Tag::Undefined | Tag::Null | Tag::False | Tag::True => Ok(read(0.0, 0)),
+            Tag::Undefined | Tag::Null | Tag::False | Tag::True => {}
             Tag::Number => {
                 let cell = region.load(value.word(stamp & 1), Ordering::Relaxed)?;
+                read.number = f64::from_bits(cell);
                 // Pairs with the Release fence in `latch::acquire`: a newer cell, a newer stamp.
                 fence(Ordering::Acquire);
-                let is_same = words.word_at(found.entry.add(word::STAMP))? == stamp;
-                Ok(if is_same { read(f64::from_bits(cell), 0) } else { Glance::Again })
+                if words.word_at(found.entry.add(word::STAMP))? != stamp {
+                    return Ok(Glance::Again);
+                }
             }
             _ if meta.in_run => {
                 let run = self.run_of(words, found)?;
@@ -310,15 +324,16 @@ impl Shard<'_> {
                     return Ok(Glance::Again);
                 }
                 self.copy_run(run, scratch)?;
-                Ok(read(0.0, usize::try_from(run.length).unwrap_or(0)))
+                read.length = usize::try_from(run.length).unwrap_or(0);
             }
             _ => {
                 let length = region.load(found.entry.add(word::LENGTH), Ordering::Relaxed)?;
                 let length = length & LENGTH_MASK;
                 self.copy_block(meta, value, length, scratch)?;
-                Ok(read(0.0, usize::try_from(length).unwrap_or(0)))
+                read.length = usize::try_from(length).unwrap_or(0);
             }
         }
+        Ok(Glance::Value)
     }
 
     #[inline(always)]

@@ -206,11 +206,18 @@ impl Point<'_> {
             return Ok(());
         }
         self.records.full_waits.push(label);
+        let busies = self.scene.control.get(Cell::Busies);
         let since = Instant::now();
         // Long: it needs pages before it needs the shard.
         let result = Content::bytes(9000, 0).put(&self.scene.store, self.scene.probes[0].1);
         let (least, most) = (latch::PATIENCE, latch::PATIENCE + Duration::from_millis(500));
-        judge_busy(&result, actor.pid(), since.elapsed(), least..most)
+        judge_busy(&result, actor.pid(), since.elapsed(), least..most)?;
+        if self.row.is_calm {
+            return Ok(());
+        }
+        // The writer has come there too, and judges its own wait.
+        let is_so = |scene: &Scene| scene.control.get(Cell::Busies) > busies;
+        self.scene.until("a writer at a stopped one's latch", is_so).map(drop)
     }
 
     fn holds_shard(&self, shard: u64) -> bool {
