@@ -27,7 +27,8 @@ export interface Host {
 
 /** Synchronous methods; a failed one throws what `makeError` returned. */
 export interface Engine {
-  configure(maxBytes: number): void;
+  /** Before the segment exists; 0 leaves a setting as it is. `mode`: 1 json, 2 advanced. */
+  configure(maxBytes: number, mode: number): void;
   /** false: no hub answers yet, which only happens in a worker. */
   attach(timeoutMs: number): boolean;
   get(key: string): unknown;
@@ -36,6 +37,8 @@ export interface Engine {
   /** Whether there was something to remove. */
   remove(key: string): boolean;
   incr(key: string, by: number): number;
+  /** What the segment was made with, once attached: 0 not chosen, 1 json, 2 advanced. */
+  mode(): number;
   /** JSON text of the figures that `Stats` in index.d.ts describes. */
   stats(): string;
   /** Detaches this environment; what is called later throws ERR_CLOSED. */

@@ -43,9 +43,9 @@ declare namespace memory {
      */
     maxMemory?: number | string;
     /**
-     * How this thread of this process stores objects from now on; values are read as they were
-     * stored, in every mode. Default: `'advanced'` where the cluster's `serialization` setting is,
-     * else `'json'`.
+     * How this thread stores objects from now on, and, if the primary says so before the first
+     * operation, how all processes do. Values are read as they were stored, in every mode.
+     * Default: `'advanced'` where the cluster's `serialization` setting is, else `'json'`.
      */
     mode?: Mode;
   }

@@ -155,3 +155,22 @@ test('wrong options are errors, and then nothing is set', async () => {
   await memory.set('a', { at: new Date(0) });
   assert.deepEqual(await memory.get('a'), { at: '1970-01-01T00:00:00.000Z' });
 });
+
+test('a mode that the primary chooses before the first operation is that of all processes', async () => {
+  const said = await run({
+    primary: async ({ memory, workers }) => {
+      memory.configure({ mode: 'advanced' });
+      await workers();
+    },
+    worker: async ({ memory, say, thread }) => {
+      await memory.set('a', { at: new Date(0) });
+      say((await memory.get('a')).at instanceof Date);
+      await thread();
+    },
+    thread: async ({ memory, say }) => {
+      memory.sync.set('b', { at: new Date(0) });
+      say((await memory.get('b')).at instanceof Date);
+    },
+  });
+  assert.deepEqual(said, [true, true]);
+});

@@ -23,6 +23,10 @@ const LONGEST_PAUSE_MS = 50;
 /** Under this name threads learn that an older thread of the process has chosen the maximum. */
 const MAXIMUM_CHOSEN = 'cluster-shared-memory:maximum-chosen';
 
+/** As the engine numbers them. */
+const MODES = [undefined, 'json', 'advanced'];
+const NOT_CHOSEN = 0;
+
 /**
  * @typedef {object} Waiting an operation that waits for the attach
  * @property {() => any} run
@@ -38,6 +42,7 @@ class Join {
   status = new Uint32Array(4);
 
   #channelClones;
+  #mode = NOT_CHOSEN;
   #closed = false;
   /** @type {Waiting[]} */
   #waiting = [];
@@ -57,8 +62,9 @@ class Join {
     if (this.role === 'primary') this.#chooseDefaultMaximum();
   }
 
-  /** Whether the cluster's own messages are structured clones instead of JSON. */
+  /** Whether objects are structured clones instead of JSON, as the primary or its cluster chose. */
   get clones() {
+    if (this.#mode !== NOT_CHOSEN) return this.#mode === MODES.indexOf('advanced');
     if (this.role === 'worker') return this.#channelClones;
     return cluster.settings.serialization === 'advanced';
   }
@@ -66,8 +72,21 @@ class Join {
   /** @param {number} maxBytes */
   configure(maxBytes) {
     if (this.#closed) throw closed();
-    this.engine.configure(maxBytes);
+    this.engine.configure(maxBytes, NOT_CHOSEN);
     threads.setEnvironmentData(MAXIMUM_CHOSEN, true);
+  }
+
+  /**
+   * Makes a mode the default of all processes, if there is no segment yet.
+   * @param {string} mode
+   */
+  chooseMode(mode) {
+    if (this.#closed) throw closed();
+    try {
+      this.engine.configure(0, MODES.indexOf(mode));
+    } catch (error) {
+      if (/** @type {any} */ (error).code !== 'ERR_ALREADY_OPEN') throw error;
+    }
   }
 
   // A thread must not undo what the main thread has configured, nor complain of a segment in use.
@@ -83,6 +102,11 @@ class Join {
   /** Attaches at once or throws. */
   attachNow() {
     if (!this.#attach()) throw noPrimary('Synchronous calls do not wait for it');
+  }
+
+  /** Attaches if that needs no waiting, and nobody waits who would have to come first. */
+  attachIfReady() {
+    return this.attached || (!this.#closed && this.#waiting.length === 0 && this.#attach());
   }
 
   /**
@@ -122,9 +146,13 @@ class Join {
 
   #attach() {
     if (this.#closed) throw closed();
-    this.attached ||= this.engine.attach(ANSWER_MS);
-    if (this.attached) this.#runAll();
-    return this.attached;
+    if (!this.attached) {
+      if (!this.engine.attach(ANSWER_MS)) return false;
+      this.attached = true;
+      this.#mode = this.engine.mode();
+    }
+    this.#runAll();
+    return true;
   }
 
   #runAll() {

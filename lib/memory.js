@@ -54,7 +54,9 @@ class Memory {
   configure = (options) => {
     const { maxMemory, mode } = checkOptions(options);
     if (maxMemory !== undefined) this.#join.configure(maxMemory);
-    if (mode !== undefined) this.#mode = mode;
+    if (mode === undefined) return;
+    this.#join.chooseMode(mode);
+    this.#mode = mode;
   };
 
   stats = async () => this.#join.whenAttached(() => JSON.parse(this.#join.engine.stats()));
@@ -70,7 +72,8 @@ class Memory {
 
   /** @param {unknown} key @param {unknown} value */
   async #set(key, value) {
-    if (this.#join.attached) return this.#now.set(key, value);
+    // The mode is known once attached.
+    if (this.#join.attached || this.#join.attachIfReady()) return this.#now.set(key, value);
     return this.#join.whenAttached(this.#now.prepareSet(key, value));
   }
 

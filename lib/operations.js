@@ -37,10 +37,10 @@ class Operations {
   /** @type {(key: unknown, value: unknown) => 'OK'} */
   set = (key, value) => {
     const name = toKey(key);
-    const tag = tagOf(value, this.#advanced());
-    const payload = pack(tag, value);
+    // First, for the mode is known once attached.
     if (!this.#join.attached) this.#join.attachNow();
-    return this.#write(name, payload, tag);
+    const tag = tagOf(value, this.#advanced());
+    return this.#write(name, pack(tag, value), tag);
   };
 
   /** @type {(key: unknown) => 'OK'} */

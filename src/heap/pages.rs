@@ -12,6 +12,7 @@
 
 use crate::error::{Error, Result};
 use crate::heap::fact::Fact;
+use crate::intent;
 use crate::latch::{self, Held};
 use crate::segment::Segment;
 use crate::segment::layout::{PAGE, header, member};
@@ -98,8 +99,14 @@ pub fn build(
     let mut from = if from < segment.layout().pages { from } else { 0 };
     // Each round either succeeds, or somebody else's did, or two neighbours have become one.
     for _ in 0..=segment.layout().pages {
+        let sequence = intent::sequence(segment.region(), header::PAGES_DOMAIN)?;
         let Some((start, end)) = search(segment, from, pages, align)? else {
-            return Err(out_of_memory(segment, pages));
+            if is_still(segment, sequence)? {
+                return Err(out_of_memory(segment, pages));
+            }
+            // Whoever takes the latch finishes what a dead member has left half written.
+            drop(latch::hold(segment, header::PAGES_DOMAIN, me)?);
+            continue;
         };
         back_facts(segment, end.min(segment.layout().pages))?;
         match take(segment, me, note, start, pages, align)? {
@@ -304,6 +311,12 @@ impl Drop for Building<'_> {
 fn give_back(segment: &Segment, page: u64, free: Fact) -> Result<()> {
     // Release: pairs with the Acquire in `fact`, so that what was done to the pages is done.
     segment.region().store(segment.layout().fact(page), free.to_word(), Ordering::Release)
+}
+
+/// Whether the sequence was even and nothing has changed since, so that a miss is a miss.
+fn is_still(segment: &Segment, sequence: u64) -> Result<bool> {
+    let is_even = sequence & 1 == 0;
+    Ok(is_even && intent::is_unchanged(segment.region(), header::PAGES_DOMAIN, sequence)?)
 }
 
 /// Looks for free neighbours that hold `pages` aligned pages; gives their first page and the end of

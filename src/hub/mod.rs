@@ -12,7 +12,7 @@
 //! ```
 //!
 //! The segment is made when the first process is admitted or the primary itself attaches, so that
-//! its maximum can be chosen until then.
+//! its settings can be chosen until then.
 
 pub mod admission;
 mod deadlines;
@@ -33,7 +33,7 @@ use crate::os::spawn;
 use crate::segment::Segment;
 use crate::segment::layout::Layout;
 use crate::segment::members::{self, MemberId};
-use crate::store;
+use crate::store::{self, Settings};
 use crossbeam_channel::{Receiver, Sender, bounded, unbounded};
 use desk::Desk;
 use io::{Command, Ear};
@@ -53,7 +53,7 @@ struct Opened {
 #[derive(Debug)]
 struct Shared {
     name: HubName,
-    maximum: Mutex<u64>,
+    settings: Mutex<Settings>,
     opened: OnceLock<Opened>,
 }
 
@@ -84,7 +84,7 @@ pub struct Hub {
 ///
 /// # Errors
 /// [`Error::System`] if it cannot listen.
-pub fn start(default_maximum: u64) -> Result<&'static Hub> {
+pub fn start(default: Settings) -> Result<&'static Hub> {
     static HUB: OnceLock<Hub> = OnceLock::new();
     static STARTING: Mutex<()> = Mutex::new(());
     let _one = lock(&STARTING);
@@ -92,8 +92,8 @@ pub fn start(default_maximum: u64) -> Result<&'static Hub> {
         return Ok(hub);
     }
     let name = HubName::of(ProcessId::current());
-    let hub = match Hub::open(name.clone(), default_maximum, None) {
-        Err(error) if is_taken(&error) && is_ours(&name) => Hub::elsewhere(name, default_maximum),
+    let hub = match Hub::open(name.clone(), default, None) {
+        Err(error) if is_taken(&error) && is_ours(&name) => Hub::elsewhere(name, default),
         hub => hub?,
     };
     Ok(HUB.get_or_init(|| hub))
@@ -101,15 +101,15 @@ pub fn start(default_maximum: u64) -> Result<&'static Hub> {
 
 impl Hub {
     /// Starts a hub that listens under `name`: for the segment that it takes over, or else for one
-    /// that it makes when it is needed, of `maximum` bytes.
+    /// that it makes when it is needed.
     ///
     /// # Errors
     /// [`Error::System`], with `ADDRINUSE` if somebody listens there; [`Error::TooManyMembers`] if
     /// the segment has no slot for it.
-    pub fn open(name: HubName, maximum: u64, segment: Option<Arc<Segment>>) -> Result<Self> {
+    pub fn open(name: HubName, settings: Settings, segment: Option<Arc<Segment>>) -> Result<Self> {
         let listener = Listener::bind(&name.to_string())?;
         let shared =
-            Arc::new(Shared { name, maximum: Mutex::new(maximum), opened: OnceLock::new() });
+            Arc::new(Shared { name, settings: Mutex::new(settings), opened: OnceLock::new() });
         if let Some(segment) = segment {
             shared.take(segment)?;
         }
@@ -118,9 +118,9 @@ impl Hub {
     }
 
     /// The hub is that of another copy of the package in this process.
-    fn elsewhere(name: HubName, maximum: u64) -> Self {
+    fn elsewhere(name: HubName, settings: Settings) -> Self {
         let shared =
-            Arc::new(Shared { name, maximum: Mutex::new(maximum), opened: OnceLock::new() });
+            Arc::new(Shared { name, settings: Mutex::new(settings), opened: OnceLock::new() });
         Self { shared, threads: None }
     }
 
@@ -137,17 +137,18 @@ impl Hub {
         &self.shared.name
     }
 
-    /// Chooses how many bytes the segment may take.
+    /// Chooses what the segment will be like; `None` leaves a setting as it is.
     ///
     /// # Errors
     /// [`Error::AlreadyOpen`] if the segment exists; [`Error::BadSize`].
-    pub fn configure(&self, maximum: u64) -> Result<()> {
+    pub fn configure(&self, maximum: Option<u64>, mode: Option<u64>) -> Result<()> {
+        let mut settings = lock(&self.shared.settings);
+        let maximum = maximum.unwrap_or(settings.maximum);
         Layout::new(maximum)?;
-        let mut chosen = lock(&self.shared.maximum);
         if self.shared.opened.get().is_some() || !self.is_here() {
             return Err(Error::AlreadyOpen);
         }
-        *chosen = maximum;
+        *settings = Settings { maximum, mode: mode.unwrap_or(settings.mode) };
         Ok(())
     }
 
@@ -184,11 +185,11 @@ impl Shared {
         if let Some(opened) = self.opened.get() {
             return Ok(opened);
         }
-        let maximum = lock(&self.maximum);
+        let settings = lock(&self.settings);
         if let Some(opened) = self.opened.get() {
             return Ok(opened);
         }
-        self.take(Arc::new(store::create(*maximum)?))
+        self.take(Arc::new(store::create_with(*settings)?))
     }
 
     /// Takes a slot of the segment for the hub, before anybody else can take the last one.

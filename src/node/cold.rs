@@ -7,18 +7,26 @@ use napi::sys;
 use std::ptr;
 use std::time::Duration;
 
-method!(configure, 1, set_maximum);
+method!(configure, 2, set_settings);
 method!(attach, 1, attach_environment);
+method!(mode, 0, read_mode);
 method!(stats, 0, read_stats);
 method!(close, 0, leave);
 method!(nothing, 0, do_nothing);
 
-/// `configure(maximumBytes)`.
-fn set_maximum(engine: &Engine, call: &Call<1>) -> Result<sys::napi_value> {
-    let [maximum] = call.arguments;
+/// `configure(maximumBytes, mode)`; 0 leaves a setting as it is.
+fn set_settings(engine: &Engine, call: &Call<2>) -> Result<sys::napi_value> {
+    let [maximum, mode] = call.arguments;
     #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "saturates")]
-    engine.configure(call.number(maximum)? as u64)?;
+    let chosen = |number: f64| Some(number as u64).filter(|number| *number != 0);
+    engine.configure(chosen(call.number(maximum)?), chosen(call.number(mode)?))?;
     Ok(ptr::null_mut())
+}
+
+/// `mode()`: what all members encode objects as, once attached.
+fn read_mode(engine: &Engine, call: &Call<0>) -> Result<sys::napi_value> {
+    let mode = engine.with_store(|store, _| store.mode())?;
+    call.new_number(if mode == 2 { 2.0 } else { f64::from(u8::from(mode == 1)) })
 }
 
 /// `attach(timeoutMs)`: whether this environment is attached now.

@@ -5,7 +5,7 @@ use crate::error::{Error, Result};
 use crate::hub::{self, Hub, HubName};
 use crate::member::{Member, Role};
 use crate::node::hot::Buffers;
-use crate::store::Store;
+use crate::store::{Settings, Store};
 use crate::wake::Notice;
 use napi::bindgen_prelude::{
     FnArgs, Function, FunctionRef, JsObjectValue, JsValue, Object, Uint32Array, Unknown,
@@ -23,8 +23,8 @@ type MakeError = FunctionRef<FnArgs<(String, String, Value)>, Unknown<'static>>;
 /// Calls the host's `warn` from any thread; weak, so that it keeps no process alive.
 type Warn = ThreadsafeFunction<String, (), String, Status, false, true>;
 
-/// The maximum until lib/ has configured one, which it does at once.
-const DEFAULT_MAXIMUM: u64 = 1 << 30;
+/// Until lib/ has configured something, which it does at once.
+const DEFAULT: Settings = Settings { maximum: 1 << 30, mode: 0 };
 
 /// What `open` gives each environment. It lives until the environment's cleanup hook.
 pub(super) struct Engine {
@@ -45,7 +45,7 @@ struct State {
 }
 
 /// The methods of the object that `open` returns.
-const METHODS: [(&CStr, sys::napi_callback); 10] = [
+const METHODS: [(&CStr, sys::napi_callback); 11] = [
     (c"get", Some(hot::get)),
     (c"has", Some(hot::has)),
     (c"set", Some(hot::set)),
@@ -53,6 +53,7 @@ const METHODS: [(&CStr, sys::napi_callback); 10] = [
     (c"incr", Some(hot::incr)),
     (c"configure", Some(cold::configure)),
     (c"attach", Some(cold::attach)),
+    (c"mode", Some(cold::mode)),
     (c"stats", Some(cold::stats)),
     (c"close", Some(cold::close)),
     (c"nothing", Some(cold::nothing)),
@@ -135,12 +136,12 @@ impl Engine {
         }
     }
 
-    /// Chooses how many bytes the segment may take.
-    pub(super) fn configure(&self, maximum: u64) -> Result<()> {
+    /// Chooses what the segment will be like.
+    pub(super) fn configure(&self, maximum: Option<u64>, mode: Option<u64>) -> Result<()> {
         if self.state.borrow().is_closed {
             return Err(Error::Closed);
         }
-        self.hub.ok_or(Error::AlreadyOpen)?.configure(maximum)
+        self.hub.ok_or(Error::AlreadyOpen)?.configure(maximum, mode)
     }
 
     /// Attaches this environment; `false` if no hub answers within `timeout`.
@@ -196,7 +197,7 @@ impl Engine {
 }
 
 fn start_hub() -> napi::Result<&'static Hub> {
-    hub::start(DEFAULT_MAXIMUM).map_err(|error| napi::Error::from_reason(error.to_string()))
+    hub::start(DEFAULT).map_err(|error| napi::Error::from_reason(error.to_string()))
 }
 
 /// Tells the program what it should know; that all is well again, it need not.

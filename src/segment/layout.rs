@@ -45,7 +45,7 @@ pub mod header {
     pub const MAXIMUM: Offset = MAGIC.word(3);
     /// Two words: the random key of the hash.
     pub const HASH_KEY: Offset = MAGIC.word(4);
-    /// What values are encoded as: 0 JSON, 1 structured clone.
+    /// What objects are encoded as; see `store::Settings`.
     pub const MODE: Offset = MAGIC.word(6);
     /// How many dead owners' latches were taken over.
     pub const REPAIRS: Offset = MAGIC.word(7);

@@ -27,14 +27,33 @@ use std::sync::Arc;
 /// itself writes nothing that is shared.
 const READS_PER_COUNT: u64 = 64;
 
+/// What a store is made with.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Settings {
+    /// Bytes that the segment may take.
+    pub maximum: u64,
+    /// What objects are encoded as, for all members. It means something to JavaScript's side only:
+    /// 0 not chosen, 1 JSON, 2 structured clone.
+    pub mode: u64,
+}
+
 /// Makes a segment of at most `maximum` bytes with an empty store in it.
 ///
 /// # Errors
 /// See [`Segment::create`].
 pub fn create(maximum: u64) -> Result<Segment> {
-    let segment = Segment::create(maximum)?;
+    create_with(Settings { maximum, mode: 0 })
+}
+
+/// Makes a segment with an empty store in it.
+///
+/// # Errors
+/// See [`Segment::create`].
+pub fn create_with(settings: Settings) -> Result<Segment> {
+    let segment = Segment::create(settings.maximum)?;
     heap::format(&segment)?;
     table::format(&segment)?;
+    segment.region().store(header::MODE, settings.mode, Ordering::Relaxed)?;
     segment.publish()?;
     Ok(segment)
 }
@@ -191,6 +210,14 @@ impl Store {
         region.store(shard.at(shard::WATCHED), filter, Ordering::Relaxed)?;
         drop(held);
         Ok(())
+    }
+
+    /// The mode that the store was made with.
+    ///
+    /// # Errors
+    /// [`crate::error::Error::Corrupted`] never, for the header is there.
+    pub fn mode(&self) -> Result<u64> {
+        self.segment.region().load(header::MODE, Ordering::Relaxed)
     }
 
     /// What there is and who is there.

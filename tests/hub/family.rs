@@ -16,7 +16,7 @@ use cluster_shared_memory::os::socket::{Connection, Received};
 use cluster_shared_memory::segment::Segment;
 use cluster_shared_memory::segment::layout::header;
 use cluster_shared_memory::segment::members::{self, MemberInfo};
-use cluster_shared_memory::store::{Scratch, Store};
+use cluster_shared_memory::store::{Scratch, Settings, Store};
 use rustix::io::Errno;
 use rustix::process::{Pid, Signal, kill_process};
 use std::io::{BufRead, BufReader, Write};
@@ -48,7 +48,7 @@ fn open(label: &str, maximum: u64, segment: Option<&Arc<Segment>>) -> Hub {
     let mut hub = None;
     // A child that another test has just forked has the listener of the last hub until it execs.
     wait_until("a name that shall be free", || {
-        let opened = Hub::open(name(label), maximum, segment.cloned());
+        let opened = Hub::open(name(label), Settings { maximum, mode: 0 }, segment.cloned());
         let in_use = Errno::ADDRINUSE.raw_os_error();
         match opened {
             Err(Error::System { errno, .. }) if errno == in_use => {}
