@@ -3,7 +3,7 @@
 // The main job, to be watched: the workers of a cluster count together to some millions, one of
 // them is killed in the middle, and not one count is lost.
 //
-//     npm start -- --count 10000000 --workers 4
+//     npm start -- --count 50000000 --workers 4
 
 const cluster = require('node:cluster');
 const os = require('node:os');
@@ -19,7 +19,7 @@ const REPORT_MS = 250;
 function options() {
   const { values } = parseArgs({
     options: {
-      count: { type: 'string', default: '10000000' },
+      count: { type: 'string', default: '25000000' },
       workers: { type: 'string', default: String(Math.max(2, os.cpus().length)) },
     },
   });
