@@ -105,7 +105,7 @@ impl<'r> Held<'r> {
     /// # Errors
     /// See [`intent::commit`].
     #[inline]
-    pub fn commit(&self, changes: Changes<'_>) -> Result<()> {
+    pub fn commit(&self, changes: &mut Changes<'_>) -> Result<()> {
         intent::commit(self.region, self.base, changes)
     }
 }

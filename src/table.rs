@@ -274,7 +274,7 @@ impl<'s> Table<'s> {
             }
         }
         changes.set(self.at(shard::BUCKETS), buckets + 1)?;
-        held.commit(changes)
+        held.commit(&mut changes)
     }
 
     #[inline(always)]

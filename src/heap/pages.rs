@@ -386,7 +386,7 @@ fn take(
     if end < first + pages {
         // Long enough only with more neighbours than fit one intent, or not any more.
         changes.set(layout.fact(start), free(end - start))?;
-        held.commit(changes)?;
+        held.commit(&mut changes)?;
         return Ok(None);
     }
     if first > start {
@@ -398,7 +398,7 @@ fn take(
         changes.set(layout.fact(first + pages), free(end - first - pages))?;
     }
     changes.set(note.at(segment, me.slot()), first + 1)?;
-    held.commit(changes)?;
+    held.commit(&mut changes)?;
     drop::<Held<'_>>(held);
     suggest(segment, first + pages, pages)?;
     Ok(Some((first, all_backed)))

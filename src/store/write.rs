@@ -78,7 +78,7 @@ impl Store {
             })?;
         }
         shard.retire(&mut changes, found.entry)?;
-        held.commit(changes)?;
+        held.commit(&mut changes)?;
         Ok(true)
     }
 
@@ -193,7 +193,7 @@ impl Shard<'_> {
         if let Some(found) = &found {
             self.retire(&mut changes, found.entry)?;
         }
-        held.commit(changes)?;
+        held.commit(&mut changes)?;
         Ok(Attempt::Done(value.number))
     }
 
@@ -268,7 +268,7 @@ impl Shard<'_> {
     fn install(&self, held: &Held<'_>, class: u64, building: Building<'_>) -> Result<()> {
         let mut changes = held.changes();
         self.blocks().install(&mut changes, class, &building)?;
-        held.commit(changes)?;
+        held.commit(&mut changes)?;
         building.publish();
         Ok(())
     }
