@@ -3,8 +3,11 @@
  * knows no offsets and no threads; another engine could stand behind the same few methods.
  */
 
-/** A variable of the environment that the process was started with, in all of its threads. */
-export function initialEnv(name: string): string | undefined;
+/**
+ * A variable of the environment that the process was started with, in all of its threads; null if
+ * that cannot be read.
+ */
+export function initialEnv(name: string): string | null | undefined;
 
 /**
  * The engine of this JavaScript environment: a main thread or a worker_thread. In a primary it also
@@ -29,6 +32,8 @@ export interface Host {
 export interface Engine {
   /** Before the segment exists; 0 leaves a setting as it is. `mode`: 1 json, 2 advanced. */
   configure(maxBytes: number, mode: number): void;
+  /** The maximum as long as nobody configures another. */
+  suggest(maxBytes: number): void;
   /** false: no hub answers yet, which only happens in a worker. */
   attach(timeoutMs: number): boolean;
   get(key: string): unknown;

@@ -15,13 +15,13 @@ const { defaultMaximum } = require('./config.js');
 const { makeError } = require('./errors.js');
 
 /** For how long a hub that was found may take to answer. */
-const ANSWER_MS = 500;
+const ANSWER_MS = 100;
 const PATIENCE_MS = 5000;
 const FIRST_PAUSE_MS = 5;
 const LONGEST_PAUSE_MS = 50;
 
-/** Under this name threads learn that an older thread of the process has chosen the maximum. */
-const MAXIMUM_CHOSEN = 'cluster-shared-memory:maximum-chosen';
+/** Under this name threads learn the role of the process from its main thread. */
+const ROLE = 'cluster-shared-memory:role';
 
 /** As the engine numbers them. */
 const MODES = [undefined, 'json', 'advanced'];
@@ -53,13 +53,12 @@ class Join {
   /** @param {(message: string) => void} warn hears of problems in the background */
   constructor(warn) {
     const { initialEnv, open } = loadBinding();
-    // Node takes such variables out of process.env at once, so threads no longer find them there.
-    this.role = initialEnv('NODE_UNIQUE_ID') === undefined ? 'primary' : 'worker';
+    this.role = findRole(initialEnv);
     this.#channelClones = initialEnv('NODE_CHANNEL_SERIALIZATION_MODE') === 'advanced';
     const { status } = this;
     const thread = threads.threadId;
     this.engine = open({ role: /** @type {any} */ (this.role), thread, status, makeError, warn });
-    if (this.role === 'primary') this.#chooseDefaultMaximum();
+    if (this.role === 'primary') this.engine.suggest(defaultMaximum(process.env));
   }
 
   /** Whether objects are structured clones instead of JSON, as the primary or its cluster chose. */
@@ -73,7 +72,6 @@ class Join {
   configure(maxBytes) {
     if (this.#closed) throw closed();
     this.engine.configure(maxBytes, NOT_CHOSEN);
-    threads.setEnvironmentData(MAXIMUM_CHOSEN, true);
   }
 
   /**
@@ -84,16 +82,6 @@ class Join {
     if (this.#closed) throw closed();
     try {
       this.engine.configure(0, MODES.indexOf(mode));
-    } catch (error) {
-      if (/** @type {any} */ (error).code !== 'ERR_ALREADY_OPEN') throw error;
-    }
-  }
-
-  // A thread must not undo what the main thread has configured, nor complain of a segment in use.
-  #chooseDefaultMaximum() {
-    if (threads.getEnvironmentData(MAXIMUM_CHOSEN)) return;
-    try {
-      this.configure(defaultMaximum(process.env));
     } catch (error) {
       if (/** @type {any} */ (error).code !== 'ERR_ALREADY_OPEN') throw error;
     }
@@ -132,6 +120,7 @@ class Join {
 
   #knock() {
     this.#timer = undefined;
+    const before = performance.now();
     try {
       if (this.#attach()) return;
     } catch (error) {
@@ -140,7 +129,9 @@ class Join {
     }
     this.#rejectLate();
     if (this.#waiting.length === 0) return;
-    this.#timer = setTimeout(() => this.#knock(), this.#pauseMs);
+    // A hub that is stopped takes calls and does not answer; the event loop must turn meanwhile.
+    const pauseMs = Math.max(this.#pauseMs, 10 * (performance.now() - before));
+    this.#timer = setTimeout(() => this.#knock(), pauseMs);
     this.#pauseMs = Math.min(this.#pauseMs * 2, LONGEST_PAUSE_MS);
   }
 
@@ -185,6 +176,24 @@ class Join {
     }
     if (this.#waiting.length === 0) this.#pauseMs = FIRST_PAUSE_MS;
   }
+}
+
+/**
+ * The role of the process. Its main thread knows it by node:cluster. Other threads do not, for Node
+ * takes the variable out of process.env at once: they ask the main thread, if it had loaded this
+ * before it made them, or else the environment that the process was started with. Who cannot read
+ * even that had better find no primary than share nothing in silence.
+ * @param {(name: string) => string | null | undefined} initialEnv
+ * @returns {'primary' | 'worker'}
+ */
+function findRole(initialEnv) {
+  if (!threads.isMainThread) {
+    const role = /** @type {any} */ (threads.getEnvironmentData(ROLE));
+    return role ?? (initialEnv('NODE_UNIQUE_ID') === undefined ? 'primary' : 'worker');
+  }
+  const role = cluster.isWorker ? 'worker' : 'primary';
+  threads.setEnvironmentData(ROLE, role);
+  return role;
 }
 
 /** @returns {typeof import('../binding.js')} */

@@ -8,8 +8,9 @@
 //! ```
 //!
 //! * A waker first publishes what there is to see, then adds its reason. Only if the thread sleeps
-//!   and does not have that reason yet does the waker call the kernel: a hundred changes while the
-//!   thread is on its way cost one call.
+//!   does the waker call the kernel: a hundred changes while the thread is awake cost no call. It
+//!   calls even if its reason stands there already, for who put it there may be stopped, or have
+//!   died, before its own call.
 //! * The sleeper goes from 0 to SLEEPING in one step, which fails if a reason stands there; the
 //!   kernel lets it sleep only while the word is just SLEEPING. Awake, it takes all reasons and the
 //!   bit away in one step and then looks at what was published. All steps are on one word, so they
@@ -63,7 +64,7 @@ pub fn rouse(word: &AtomicU32, reason: u32) {
     // Release: what was published is seen by who takes the reason; pairs with the Acquire in
     // `sleep`.
     let before = word.fetch_or(reason, Ordering::Release);
-    if before & SLEEPING != 0 && before & reason != reason {
+    if before & SLEEPING != 0 {
         futex::wake(word);
     }
 }

@@ -54,6 +54,7 @@ pub struct Building<'s> {
     note: Note,
     page: u64,
     pages: u64,
+    is_backed: bool,
     published: bool,
 }
 
@@ -111,9 +112,18 @@ pub fn build(
         back_facts(segment, end.min(segment.layout().pages))?;
         match take(segment, me, note, start, pages, align)? {
             Some((page, backed)) => {
-                let building = Building { segment, me, note, page, pages, published: false };
+                let mut building = Building {
+                    segment,
+                    me,
+                    note,
+                    page,
+                    pages,
+                    is_backed: backed,
+                    published: false,
+                };
                 if !backed {
                     segment.back(segment.layout().page(page).bytes(), pages * PAGE)?;
+                    building.is_backed = true;
                 }
                 return Ok(building);
             }
@@ -229,7 +239,8 @@ pub fn give_back_memory(segment: &Segment, me: MemberId, page: u64, pages: u64) 
         return Ok(false);
     };
     // Dropped as free pages without memory, which is what they are after this.
-    let building = Building { segment, me, note: Note::Run, page, pages, published: false };
+    let note = Note::Run;
+    let building = Building { segment, me, note, page, pages, is_backed: false, published: false };
     let punched = segment.punch(segment.layout().page(page).bytes(), pages * PAGE);
     drop(building);
     suggest(segment, hinted, pages)?;
@@ -301,7 +312,7 @@ impl Drop for Building<'_> {
         }
         // Killed between the two stores: the note names a piece that is not being built by this
         // member any more, and `mend` leaves it alone. The offsets were good when it was taken.
-        let free = Fact::Free { pages: self.pages, backed: false };
+        let free = Fact::Free { pages: self.pages, backed: self.is_backed };
         let _ = give_back(self.segment, self.page, free);
         let _ = self.segment.region().store(self.note_at(), 0, Ordering::Relaxed);
         let _ = suggest(self.segment, self.page, self.pages);

@@ -74,6 +74,8 @@ pub(super) struct Ear {
 impl Ear {
     /// How long nobody is accepted after the process ran out of descriptors.
     const OUT_OF_DESCRIPTORS: Duration = Duration::from_millis(100);
+    /// How many are accepted in one round.
+    const ACCEPTS: u32 = 64;
 
     /// An ear that has heard nothing yet.
     #[must_use]
@@ -142,8 +144,10 @@ impl Ear {
         }
     }
 
+    /// Only so many at a time, and not more than there is room for: whoever knocks without end must
+    /// not keep the ear from those who are in.
     fn accept(&mut self) {
-        loop {
+        for _ in 0..Self::ACCEPTS {
             match self.listener.accept() {
                 Ok(Some(connection)) => self.welcome(connection),
                 Ok(None) => return,

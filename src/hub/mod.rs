@@ -38,6 +38,7 @@ use crossbeam_channel::{Receiver, Sender, bounded, unbounded};
 use desk::Desk;
 use io::{Command, Ear};
 use mender::{Asker, Job};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
@@ -54,6 +55,8 @@ struct Opened {
 struct Shared {
     name: HubName,
     settings: Mutex<Settings>,
+    /// Whether somebody has configured them.
+    is_chosen: AtomicBool,
     opened: OnceLock<Opened>,
 }
 
@@ -108,8 +111,7 @@ impl Hub {
     /// the segment has no slot for it.
     pub fn open(name: HubName, settings: Settings, segment: Option<Arc<Segment>>) -> Result<Self> {
         let listener = Listener::bind(&name.to_string())?;
-        let shared =
-            Arc::new(Shared { name, settings: Mutex::new(settings), opened: OnceLock::new() });
+        let shared = Arc::new(Shared::new(name, settings));
         if let Some(segment) = segment {
             shared.take(segment)?;
         }
@@ -119,8 +121,7 @@ impl Hub {
 
     /// The hub is that of another copy of the package in this process.
     fn elsewhere(name: HubName, settings: Settings) -> Self {
-        let shared =
-            Arc::new(Shared { name, settings: Mutex::new(settings), opened: OnceLock::new() });
+        let shared = Arc::new(Shared::new(name, settings));
         Self { shared, threads: None }
     }
 
@@ -149,6 +150,21 @@ impl Hub {
             return Err(Error::AlreadyOpen);
         }
         *settings = Settings { maximum, mode: mode.unwrap_or(settings.mode) };
+        // Relaxed: the lock orders it.
+        self.shared.is_chosen.store(true, Ordering::Relaxed);
+        Ok(())
+    }
+
+    /// The maximum as long as nobody configures another.
+    ///
+    /// # Errors
+    /// [`Error::BadSize`].
+    pub fn suggest(&self, maximum: u64) -> Result<()> {
+        Layout::new(maximum)?;
+        let mut settings = lock(&self.shared.settings);
+        if !self.shared.is_chosen.load(Ordering::Relaxed) {
+            settings.maximum = maximum;
+        }
         Ok(())
     }
 
@@ -175,6 +191,11 @@ impl Hub {
 }
 
 impl Shared {
+    const fn new(name: HubName, settings: Settings) -> Self {
+        let settings = Mutex::new(settings);
+        Self { name, settings, is_chosen: AtomicBool::new(false), opened: OnceLock::new() }
+    }
+
     /// The segment if it exists.
     fn opened(&self) -> Option<&Opened> {
         self.opened.get()

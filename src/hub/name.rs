@@ -9,6 +9,7 @@ use crate::os::process::ProcessId;
 use crate::segment::layout;
 use core::fmt;
 use core::str::FromStr;
+use std::sync::OnceLock;
 
 /// The variable by which a worker learns of a hub that is not its parent's: `PID:STARTTIME`, or the
 /// whole name.
@@ -42,6 +43,15 @@ impl HubName {
     /// # Errors
     /// [`Error::NoHub`] if the environment names nothing, or the parent is not to be seen.
     pub fn expected() -> Result<Self> {
+        // Once: a parent that dies must not make the worker's later threads look elsewhere.
+        static EXPECTED: OnceLock<HubName> = OnceLock::new();
+        match EXPECTED.get() {
+            Some(name) => Ok(name.clone()),
+            None => Self::look_up().map(|name| EXPECTED.get_or_init(|| name).clone()),
+        }
+    }
+
+    fn look_up() -> Result<Self> {
         if let Ok(name) = std::env::var(VARIABLE) {
             return name.parse();
         }

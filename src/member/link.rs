@@ -24,6 +24,8 @@ use std::time::{Duration, Instant};
 /// The links of this process: one, but in tests and where a process has two primaries.
 static LINKS: LazyLock<DashMap<HubName, Arc<Link>>> = LazyLock::new(DashMap::new);
 
+/// How long the hub must be gone before anybody is told.
+const LOST_AFTER: Duration = Duration::from_millis(300);
 /// Pauses between two attempts to find the hub again.
 const FIRST_PAUSE: Duration = Duration::from_millis(20);
 const LONGEST_PAUSE: Duration = Duration::from_secs(5);
@@ -141,6 +143,8 @@ impl Link {
             self.hear(&connection);
             drop(connection);
             self.enter(State::Left(Arc::clone(segment)));
+            // When the primary ends, its workers are about to: nothing to speak of.
+            std::thread::sleep(LOST_AFTER);
             notify(segment, Notice::HubLost);
             let Some(found) = self.find_again(segment) else {
                 return;

@@ -8,6 +8,7 @@ use std::ptr;
 use std::time::Duration;
 
 method!(configure, 2, set_settings);
+method!(suggest, 1, suggest_maximum);
 method!(attach, 1, attach_environment);
 method!(mode, 0, read_mode);
 method!(stats, 0, read_stats);
@@ -27,6 +28,14 @@ fn set_settings(engine: &Engine, call: &Call<2>) -> Result<sys::napi_value> {
 fn read_mode(engine: &Engine, call: &Call<0>) -> Result<sys::napi_value> {
     let mode = engine.with_store(|store, _| store.mode())?;
     call.new_number(if mode == 2 { 2.0 } else { f64::from(u8::from(mode == 1)) })
+}
+
+/// `suggest(maximumBytes)`.
+fn suggest_maximum(engine: &Engine, call: &Call<1>) -> Result<sys::napi_value> {
+    let [maximum] = call.arguments;
+    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "saturates")]
+    engine.suggest(call.number(maximum)? as u64)?;
+    Ok(ptr::null_mut())
 }
 
 /// `attach(timeoutMs)`: whether this environment is attached now.

@@ -45,13 +45,14 @@ struct State {
 }
 
 /// The methods of the object that `open` returns.
-const METHODS: [(&CStr, sys::napi_callback); 11] = [
+const METHODS: [(&CStr, sys::napi_callback); 12] = [
     (c"get", Some(hot::get)),
     (c"has", Some(hot::has)),
     (c"set", Some(hot::set)),
     (c"remove", Some(hot::remove)),
     (c"incr", Some(hot::incr)),
     (c"configure", Some(cold::configure)),
+    (c"suggest", Some(cold::suggest)),
     (c"attach", Some(cold::attach)),
     (c"mode", Some(cold::mode)),
     (c"stats", Some(cold::stats)),
@@ -71,6 +72,10 @@ impl Engine {
             host.get_named_property("makeError")?;
         let warn: Function<'_, String, ()> = host.get_named_property("warn")?;
         let hub = if role == "primary" { Some(start_hub()?) } else { None };
+        if hub.is_none() {
+            // While the parent lives; who cannot tell now is told when it attaches.
+            let _ = HubName::expected();
+        }
         let engine: &'static Self = Box::leak(Box::new(Self {
             state: RefCell::new(State {
                 member: None,
@@ -144,6 +149,11 @@ impl Engine {
         self.hub.ok_or(Error::AlreadyOpen)?.configure(maximum, mode)
     }
 
+    /// The maximum as long as nobody configures another.
+    pub(super) fn suggest(&self, maximum: u64) -> Result<()> {
+        self.hub.map_or(Ok(()), |hub| hub.suggest(maximum))
+    }
+
     /// Attaches this environment; `false` if no hub answers within `timeout`.
     pub(super) fn attach(&self, timeout: Duration) -> Result<bool> {
         let mut state = self.state.borrow_mut();
@@ -202,7 +212,8 @@ fn start_hub() -> napi::Result<&'static Hub> {
 
 /// Tells the program what it should know; that all is well again, it need not.
 fn pass_on(warn: &Warn, notices: &[Notice]) {
-    if notices.last() == Some(&Notice::HubLost) {
+    let is_of_hub = |notice: &&Notice| matches!(notice, Notice::HubLost | Notice::HubFound);
+    if notices.iter().rfind(is_of_hub) == Some(&Notice::HubLost) {
         let message = "The primary is gone: what is shared stays, but no process can join";
         warn.call(message.to_owned(), ThreadsafeFunctionCallMode::NonBlocking);
     }

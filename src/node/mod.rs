@@ -14,7 +14,7 @@ mod errors;
 mod hot;
 
 use engine::Engine;
-use napi::bindgen_prelude::{Either, Object, Undefined};
+use napi::bindgen_prelude::{Either3, Null, Object, Undefined};
 use napi::{Env, Result};
 use napi_derive::napi;
 
@@ -31,8 +31,13 @@ pub(crate) fn open<'e>(env: &'e Env, host: Object<'e>) -> Result<Object<'e>> {
 }
 
 /// A variable of the environment that this process was started with; `process.env` may have lost it.
+/// `null`: it cannot be read.
 #[napi]
 #[allow(clippy::needless_pass_by_value, reason = "what napi-derive gives")]
-pub(crate) fn initial_env(name: String) -> Either<String, Undefined> {
-    crate::os::process::initial_env(&name).map_or(Either::B(()), Either::A)
+pub(crate) fn initial_env(name: String) -> Either3<String, Undefined, Null> {
+    match crate::os::process::initial_env(&name) {
+        Some(Some(value)) => Either3::A(value),
+        Some(None) => Either3::B(()),
+        None => Either3::C(Null),
+    }
 }

@@ -48,13 +48,10 @@ pub fn identity(fd: BorrowedFd<'_>) -> Result<(u64, u64)> {
 /// # Errors
 /// [`Error::System`] if the kernel refuses for another reason.
 pub fn back(fd: &impl AsFd, start: u64, length: u64) -> Result<bool> {
-    loop {
-        return match rustix::fs::fallocate(fd, FallocateFlags::empty(), start, length) {
-            Ok(()) => Ok(true),
-            Err(Errno::INTR) => continue,
-            Err(Errno::NOSPC | Errno::NOMEM | Errno::DQUOT) => Ok(false),
-            Err(errno) => Err(Error::System { call: "fallocate", errno: errno.raw_os_error() }),
-        };
+    match allocate(fd, FallocateFlags::empty(), start, length) {
+        Ok(()) => Ok(true),
+        Err(Errno::NOSPC | Errno::NOMEM | Errno::DQUOT) => Ok(false),
+        Err(errno) => Err(Error::System { call: "fallocate", errno: errno.raw_os_error() }),
     }
 }
 
@@ -64,7 +61,24 @@ pub fn back(fd: &impl AsFd, start: u64, length: u64) -> Result<bool> {
 /// [`Error::System`] if the kernel refuses.
 pub fn punch(fd: &impl AsFd, start: u64, length: u64) -> Result<()> {
     let flags = FallocateFlags::PUNCH_HOLE | FallocateFlags::KEEP_SIZE;
-    rustix::fs::fallocate(fd, flags, start, length).map_err(Error::system("fallocate(PUNCH_HOLE)"))
+    allocate(fd, flags, start, length).map_err(Error::system("fallocate(PUNCH_HOLE)"))
+}
+
+/// In small parts, each tried again if a signal comes in between: kernels undo an interrupted call,
+/// and under a profiler, whose signals come every millisecond, a long one would never end.
+fn allocate(fd: &impl AsFd, flags: FallocateFlags, start: u64, length: u64) -> Result<(), Errno> {
+    const PART: u64 = 256 << 10;
+    let end = start + length;
+    let mut at = start;
+    while at < end {
+        let part = PART.min(end - at);
+        match rustix::fs::fallocate(fd, flags, at, part) {
+            Ok(()) => at += part,
+            Err(Errno::INTR) => {}
+            Err(errno) => return Err(errno),
+        }
+    }
+    Ok(())
 }
 
 fn seals() -> SealFlags {

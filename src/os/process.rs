@@ -90,13 +90,14 @@ pub fn parent(process: u32) -> Option<u32> {
 }
 
 /// A variable of the environment that this process was started with, whatever has become of it.
+/// `None` if that cannot be known: a process that has changed its user may not look there.
 #[must_use]
-pub fn initial_env(name: &str) -> Option<String> {
+pub fn initial_env(name: &str) -> Option<Option<String>> {
     let environment = std::fs::read("/proc/self/environ").ok()?;
-    environment.split(|byte| *byte == 0).find_map(|variable| {
+    Some(environment.split(|byte| *byte == 0).find_map(|variable| {
         let value = variable.strip_prefix(name.as_bytes())?.strip_prefix(b"=")?;
         Some(String::from_utf8_lossy(value).into_owned())
-    })
+    }))
 }
 
 fn has_ended(pidfd: &OwnedFd) -> bool {

@@ -159,10 +159,14 @@ impl Store {
         let region = self.segment.region();
         let mut read = Read::NOTHING;
         for attempt in 0..TRIES {
+            // Before the sequence: who sees a span as given back sees a sequence that says so.
+            // Acquire: the sequence and the walk are not older.
+            let given_back = region.load(shard.at(shard::SPANS_GIVEN_BACK), Ordering::Acquire)?;
             let sequence = shard.settled_sequence()?;
             let is_even = sequence & 1 == 0;
             let glance = if is_even {
-                self.read_entry(shard, key, scratch, &mut read, sequence, attempt)
+                let since = Since { sequence, given_back };
+                self.read_entry(shard, key, scratch, &mut read, since, attempt)
             } else {
                 match Overlay::read(region, shard.base(), sequence) {
                     Ok(Some(overlay)) => shard.read(&overlay, key, scratch, &mut read, sequence),
@@ -194,13 +198,10 @@ impl Store {
         key: &Key<'_>,
         scratch: &mut Scratch,
         read: &mut Read,
-        sequence: u64,
+        since: Since,
         attempt: u32,
     ) -> Result<Glance> {
         let region = self.segment.region();
-        let given_back_at = shard.at(shard::SPANS_GIVEN_BACK);
-        // Acquire: the walk is not older.
-        let given_back = region.load(given_back_at, Ordering::Acquire)?;
         let Some(found) = shard.table().find(region, key)? else {
             return Ok(Glance::Missing);
         };
@@ -212,19 +213,20 @@ impl Store {
             return Ok(Glance::Again);
         };
         let found = Found { meta, ..found };
+        let given_back_at = shard.at(shard::SPANS_GIVEN_BACK);
         let is_still_there = || {
             // Pairs with the Release fences in `latch::acquire` and `intent::apply`.
             fence(Ordering::Acquire);
             Ok::<bool, Error>(
                 stamp != 0
                     && region.load(stamp_at, Ordering::Relaxed)? == stamp
-                    && region.load(given_back_at, Ordering::Relaxed)? == given_back,
+                    && region.load(given_back_at, Ordering::Relaxed)? == since.given_back,
             )
         };
         if meta.in_run && attempt >= BOLD_TRIES {
             return self.read_protected(shard, &found, scratch, read, stamp, is_still_there);
         }
-        let glance = shard.read_value(region, &found, scratch, read, sequence);
+        let glance = shard.read_value(region, &found, scratch, read, since.sequence);
         if is_still_there()? { glance } else { Ok(Glance::Again) }
     }
 
@@ -250,6 +252,13 @@ impl Store {
         *read = Read { tag: found.meta.tag, number: 0.0, length, version: stamp >> 1 };
         Ok(if copied? { Glance::Value } else { Glance::Again })
     }
+}
+
+/// What a walk is validated against.
+#[derive(Debug, Clone, Copy)]
+struct Since {
+    sequence: u64,
+    given_back: u64,
 }
 
 /// Where a long value lies.
