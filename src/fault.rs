@@ -39,13 +39,24 @@ pub use counting::{disarm, is_dead, point, set_fuel, stores, trace};
 #[cfg(any(feature = "faults", shm_loom))]
 mod counting {
     use super::{Died, Then};
+    #[cfg(shm_loom)]
+    use crate::sync::LocalCell as _;
     use std::cell::Cell;
 
+    #[cfg(not(shm_loom))]
     std::thread_local! {
         static STORES: Cell<u64> = const { Cell::new(0) };
         static FUEL: Cell<Option<(u64, Then)>> = const { Cell::new(None) };
         static DEAD: Cell<bool> = const { Cell::new(false) };
         static OBSERVER: Cell<Option<fn(u64)>> = const { Cell::new(None) };
+    }
+    // The threads of a model run share one thread of the system.
+    #[cfg(shm_loom)]
+    loom::thread_local! {
+        static STORES: Cell<u64> = Cell::new(0);
+        static FUEL: Cell<Option<(u64, Then)>> = Cell::new(None);
+        static DEAD: Cell<bool> = Cell::new(false);
+        static OBSERVER: Cell<Option<fn(u64)>> = Cell::new(None);
     }
 
     /// Lets this thread do `stores` more stores and then do what `then` says.

@@ -5,8 +5,9 @@
 //! every gap between two stores, what happens to a process that is killed there.
 
 pub mod error;
-pub mod fault;
 pub mod sync;
+
+pub mod fault;
 
 pub mod os;
 
@@ -26,9 +27,12 @@ pub mod store;
 pub mod repair;
 pub mod verify;
 
+#[cfg(not(shm_loom))]
 pub mod wake;
 
+#[cfg(not(shm_loom))]
 pub mod hub;
+#[cfg(not(shm_loom))]
 pub mod member;
 
 #[cfg(feature = "node")]

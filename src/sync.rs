@@ -12,3 +12,32 @@ pub fn spin_hint() {
     #[cfg(shm_loom)]
     loom::thread::yield_now();
 }
+
+/// Sleeps; in a model run, lets another thread go on.
+#[cfg(not(shm_loom))]
+pub use std::thread::sleep;
+/// Lets another thread go on, for a model run has no time.
+#[cfg(shm_loom)]
+pub fn sleep(_: core::time::Duration) {
+    loom::thread::yield_now();
+}
+
+/// `get` and `set` for a cell of a model's thread, as std's own `LocalKey<Cell>` has them.
+#[cfg(shm_loom)]
+pub trait LocalCell<T> {
+    /// The value.
+    fn get(&'static self) -> T;
+    /// Replaces the value.
+    fn set(&'static self, value: T);
+}
+
+#[cfg(shm_loom)]
+impl<T: Copy> LocalCell<T> for loom::thread::LocalKey<core::cell::Cell<T>> {
+    fn get(&'static self) -> T {
+        self.with(core::cell::Cell::get)
+    }
+
+    fn set(&'static self, value: T) {
+        self.with(|cell| cell.set(value));
+    }
+}

@@ -1,10 +1,16 @@
 //! The operating system behind small contracts: one file per thing, one place per platform.
 
+#[cfg(not(shm_loom))]
 pub mod fd;
+#[cfg(not(shm_loom))]
 pub mod futex;
+#[cfg(not(shm_loom))]
 pub mod mapping;
+#[cfg(not(shm_loom))]
 pub mod poll;
+#[cfg_attr(shm_loom, path = "modelled.rs")]
 pub mod process;
+#[cfg(not(shm_loom))]
 pub mod socket;
 
 use crate::error::{Error, Result};

@@ -9,7 +9,9 @@
 
 use crate::error::{Error, Result};
 use crate::fault;
-use crate::sync::{AtomicU32, AtomicU64, Ordering};
+#[cfg(not(shm_loom))]
+use crate::sync::AtomicU32;
+use crate::sync::{AtomicU64, Ordering};
 
 /// A place in the segment, in bytes from its start. Addresses differ from process to process.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -47,7 +49,7 @@ pub struct Region {
     #[cfg(not(shm_loom))]
     mapping: crate::os::mapping::Mapping,
     #[cfg(shm_loom)]
-    words: Box<[AtomicU64]>,
+    mapping: crate::segment::modelled::Words,
 }
 
 impl Region {
@@ -58,11 +60,11 @@ impl Region {
         Self { mapping }
     }
 
-    /// So many words of zeros, for a model run.
+    /// A region of `length` bytes of zeros of which a model run touches `words` words at most.
     #[cfg(shm_loom)]
     #[must_use]
-    pub fn modelled(words: usize) -> Self {
-        Self { words: (0..words).map(|_| AtomicU64::new(0)).collect() }
+    pub fn modelled(length: u64, words: usize) -> Self {
+        Self { mapping: crate::segment::modelled::Words::new(length, words) }
     }
 
     /// Bytes of the segment.
@@ -96,8 +98,8 @@ impl Region {
     /// The word at `at` of a model.
     #[cfg(shm_loom)]
     pub fn word(&self, at: Offset) -> Result<&AtomicU64> {
-        let outside = Error::corrupted("an offset outside the segment", at.bytes());
-        usize::try_from(at.bytes() / 8).ok().and_then(|word| self.words.get(word)).ok_or(outside)
+        let outside = || Error::corrupted("an offset outside the segment", at.bytes());
+        self.mapping.word(at).ok_or_else(outside)
     }
 
     /// The half word at `at`, for futexes.

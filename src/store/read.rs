@@ -31,7 +31,7 @@ const TRIES: u32 = 1 << 20;
 /// Tries without the hazard word.
 const BOLD_TRIES: u32 = 2;
 /// How often the sequence is looked at before an odd one is read through.
-const SPINS: u32 = 64;
+const SPINS: u32 = if cfg!(shm_loom) { 1 } else { 64 };
 const LENGTH_MASK: u64 = (1 << 32) - 1;
 
 /// What was read.
@@ -218,8 +218,9 @@ impl Store {
             // Pairs with the Release fences in `latch::acquire` and `intent::apply`.
             fence(Ordering::Acquire);
             Ok::<bool, Error>(
+                // Acquire: what only looks like the stamp is not older than the count below.
                 stamp != 0
-                    && region.load(stamp_at, Ordering::Relaxed)? == stamp
+                    && region.load(stamp_at, Ordering::Acquire)? == stamp
                     && region.load(given_back_at, Ordering::Relaxed)? == since.given_back,
             )
         };

@@ -1,0 +1,72 @@
+//! A segment without a file, for model runs (`--cfg shm_loom`).
+//!
+//! Loom keeps a history of every atomic, so a model has only as many as it touches: all of them are
+//! zero, and each stands for the offset that first asks for it.
+
+use super::Segment;
+use crate::error::Result;
+use crate::segment::layout::Layout;
+use crate::segment::region::{Offset, Region};
+use crate::sync::AtomicU64;
+use std::collections::HashMap;
+use std::sync::{Mutex, PoisonError};
+
+/// Words that a model of a store touches at most.
+const WORDS: usize = 1024;
+
+/// The words of a modelled region.
+#[derive(Debug)]
+pub(super) struct Words {
+    length: u64,
+    words: Box<[AtomicU64]>,
+    /// Which word stands for which offset. Loom runs one thread at a time, and does not switch
+    /// while this is locked: the naming is the same in each repetition of a run.
+    names: Mutex<HashMap<Offset, usize>>,
+}
+
+impl Words {
+    pub(super) fn new(length: u64, words: usize) -> Self {
+        let words = (0..words).map(|_| AtomicU64::new(0)).collect();
+        Self { length, words, names: Mutex::default() }
+    }
+
+    /// The word at `at`; `None` outside the region.
+    pub(super) fn word(&self, at: Offset) -> Option<&AtomicU64> {
+        if at.bytes() & 7 != 0 || at.bytes() >= self.length {
+            return None;
+        }
+        let mut names = self.names.lock().unwrap_or_else(PoisonError::into_inner);
+        let next = names.len();
+        let word = self.words.get(*names.entry(at).or_insert(next));
+        assert!(word.is_some(), "the model touches more words than it was given");
+        word
+    }
+}
+
+impl Segment {
+    /// Makes a new segment of at most `maximum` bytes. Its hash has a fixed key.
+    ///
+    /// # Errors
+    /// [`crate::error::Error::BadSize`].
+    pub fn create(maximum: u64) -> Result<Self> {
+        let layout = Layout::new(maximum)?;
+        let region = Region::modelled(layout.length, WORDS);
+        Ok(Self { region, layout, hash_key: (1, 2) })
+    }
+
+    /// Does nothing: a modelled segment has all its memory.
+    ///
+    /// # Errors
+    /// None.
+    pub const fn back(&self, _start: u64, _length: u64) -> Result<()> {
+        Ok(())
+    }
+
+    /// Does nothing: no model looks into pages that it has given back.
+    ///
+    /// # Errors
+    /// None.
+    pub const fn punch(&self, _start: u64, _length: u64) -> Result<()> {
+        Ok(())
+    }
+}
