@@ -10,8 +10,13 @@ const path = require('node:path');
 const ROOT = path.join(__dirname, '..');
 const JS_TESTS = '__test__';
 
+// With other flags, so in a folder of its own: each would throw the other's builds away.
+const LOOM =
+  'cargo test --release --no-default-features --test loom --target-dir target/loom'.split(' ');
+
 const SECTIONS = [
   { half: 'rust', command: ['cargo', 'test', '--release', '--features', 'faults'] },
+  { half: 'rust', command: LOOM, env: { RUSTFLAGS: '--cfg shm_loom' } },
   { half: 'js', command: [process.execPath, '--test', ...testFiles()] },
 ];
 
@@ -25,10 +30,15 @@ function main() {
   const half = process.argv[2];
   const chosen = SECTIONS.filter((section) => half === undefined || section.half === half);
   if (chosen.length === 0) throw new Error(`There are rust and js tests, no "${half}" tests.`);
-  const failed = chosen.filter(({ half, command }) => {
+  const failed = chosen.filter(({ half, command, env }) => {
     const [program, ...args] = command;
     console.log(`\n== ${half} tests: ${path.basename(program)} ${args.join(' ')}\n`);
-    return spawnSync(program, args, { cwd: ROOT, stdio: 'inherit' }).status !== 0;
+    const options = {
+      cwd: ROOT,
+      env: { ...process.env, ...env },
+      stdio: /** @type {const} */ ('inherit'),
+    };
+    return spawnSync(program, args, options).status !== 0;
   });
   console.log(
     failed.length === 0

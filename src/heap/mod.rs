@@ -2,7 +2,9 @@
 
 pub mod blocks;
 pub mod fact;
+pub mod hazard;
 pub mod pages;
+pub mod stretches;
 
 use crate::error::Result;
 use crate::segment::Segment;

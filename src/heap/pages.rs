@@ -12,13 +12,14 @@
 
 use crate::error::{Error, Result};
 use crate::heap::fact::Fact;
+use crate::heap::hazard;
 use crate::intent;
 use crate::latch::{self, Held};
 use crate::segment::Segment;
 use crate::segment::layout::{PAGE, header, member};
-use crate::segment::members::{self, MemberId};
+use crate::segment::members::MemberId;
 use crate::segment::region::Offset;
-use crate::sync::{Ordering, fence};
+use crate::sync::Ordering;
 use arrayvec::ArrayVec;
 
 /// Backing for facts and span records grows by this many pages of the area.
@@ -180,52 +181,6 @@ pub fn free_pages(segment: &Segment) -> Result<u64> {
     Ok(free)
 }
 
-/// Neighbouring pieces that are free and have memory.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub struct Stretch {
-    /// The first page.
-    pub page: u64,
-    /// The length of all pieces together.
-    pub pages: u64,
-}
-
-/// What [`stretches`] has found.
-#[derive(Debug, Clone, Default)]
-pub struct Stretches {
-    /// Those that are long enough.
-    pub stretches: Vec<Stretch>,
-    /// All free pages of the area, with memory or without.
-    pub free: u64,
-}
-
-/// Looks for free pieces that have memory and are, with their neighbours, `shortest` pages long.
-/// Looks without a latch, as [`free_pages`] does.
-///
-/// # Errors
-/// [`Error::Corrupted`] if a fact is damaged.
-pub fn stretches(segment: &Segment, shortest: u64) -> Result<Stretches> {
-    let mut found = Stretches::default();
-    let mut page = 0;
-    let mut pages = 0;
-    while page < segment.layout().pages {
-        let fact = fact(segment, page)?;
-        let has_memory = matches!(fact, Fact::Free { backed: true, .. } | Fact::Leaving { .. });
-        if has_memory || matches!(fact, Fact::Free { .. }) {
-            found.free += fact.pages();
-        }
-        let length = fact.pages().max(1);
-        if has_memory {
-            pages += length;
-        } else {
-            found.keep(page - pages, pages, shortest);
-            pages = 0;
-        }
-        page += length;
-    }
-    found.keep(page - pages, pages, shortest);
-    Ok(found)
-}
-
 /// Gives the memory of free pages back to the system; `false` if they are not free any more, or are
 /// in too many pieces and became fewer. They are this member's while it does: killed in the middle,
 /// it leaves a piece that it was building, and [`mend`] need know nothing else of it.
@@ -245,31 +200,6 @@ pub fn give_back_memory(segment: &Segment, me: MemberId, page: u64, pages: u64) 
     drop(building);
     suggest(segment, hinted, pages)?;
     punched.map(|()| true)
-}
-
-/// Keeps everybody from reusing the run that starts at `page`, until [`unprotect`]. It holds only
-/// if the entry is still found to own the run *after* this call: then whoever frees the run later
-/// looks at the hazard words after it has unlinked the entry (Michael, "Hazard Pointers", 2004).
-///
-/// # Errors
-/// [`Error::Corrupted`] if the slot lies outside the segment.
-pub fn protect(segment: &Segment, me: MemberId, page: u64) -> Result<()> {
-    let at = segment.layout().member(me.slot()).add(member::HAZARD);
-    segment.region().store(at, page + 1, Ordering::Relaxed)?;
-    // SeqCst: store, then load of the entry here; against store to the entry, then load of the
-    // hazard there. Nothing weaker keeps a store in front of a later load. Pairs with `hazards`.
-    fence(Ordering::SeqCst);
-    Ok(())
-}
-
-/// Ends what [`protect`] began.
-///
-/// # Errors
-/// [`Error::Corrupted`] if the slot lies outside the segment.
-pub fn unprotect(segment: &Segment, me: MemberId) -> Result<()> {
-    let at = segment.layout().member(me.slot()).add(member::HAZARD);
-    // Release: the copy is done before anybody sees this and reuses the run.
-    segment.region().store(at, 0, Ordering::Release)
 }
 
 impl Building<'_> {
@@ -294,14 +224,6 @@ impl Building<'_> {
     /// It belongs to a shard now.
     pub fn publish(mut self) {
         self.published = true;
-    }
-}
-
-impl Stretches {
-    fn keep(&mut self, page: u64, pages: u64, shortest: u64) {
-        if pages >= shortest {
-            self.stretches.push(Stretch { page, pages });
-        }
     }
 }
 
@@ -352,7 +274,7 @@ fn search_from(segment: &Segment, from: u64, pages: u64, align: u64) -> Result<O
         let fact = fact(segment, page)?;
         let is_usable = match fact {
             Fact::Free { .. } => true,
-            Fact::Leaving { .. } => !hazards(segment)?.contains(&page),
+            Fact::Leaving { .. } => !hazard::protected(segment)?.contains(&page),
             _ => false,
         };
         if is_usable {
@@ -430,21 +352,12 @@ fn usable_from(segment: &Segment, start: u64, end: u64) -> Result<ArrayVec<(u64,
         page += fact.pages();
     }
     if has_leaving {
-        let hazards = hazards(segment)?;
-        let is_read = |piece: &(u64, Fact)| hazards.contains(&piece.0);
+        let protected = hazard::protected(segment)?;
+        let is_read = |piece: &(u64, Fact)| protected.contains(&piece.0);
         let usable = pieces.iter().position(is_read).unwrap_or(pieces.len());
         pieces.truncate(usable);
     }
     Ok(pieces)
-}
-
-/// The pages of runs that may still be read although their entries are gone. Facts that are
-/// `leaving` must have been read before.
-fn hazards(segment: &Segment) -> Result<Vec<u64>> {
-    // SeqCst: pairs with the fence in `protect`. A reader that is not seen here finds its entry
-    // unlinked.
-    fence(Ordering::SeqCst);
-    members::hazards(segment.region(), segment.layout())
 }
 
 /// Gives memory to the facts and span records of the first `pages` pages.

@@ -7,7 +7,8 @@
 //! while free pages are scarce: a part that is being given back is nobody's for a moment.
 
 use crate::error::Result;
-use crate::heap::pages::{self, Stretch};
+use crate::heap::pages;
+use crate::heap::stretches::{self, Stretch};
 use crate::segment::Segment;
 use crate::segment::layout::{PAGE, domain, header};
 use crate::segment::members::MemberId;
@@ -47,7 +48,7 @@ impl Trim {
         let seen_before = std::mem::take(&mut self.seen);
         let sequence = takings(segment)?;
         let needed = if sequence == self.sequence { QUIET } else { BUSY };
-        let found = pages::stretches(segment, SHORTEST)?;
+        let found = stretches::find(segment, SHORTEST)?;
         let is_scarce = found.free < segment.layout().pages / 4;
         let mut seen = HashMap::with_capacity(found.stretches.len());
         let most = if is_scarce { 0 } else { PER_TICK };

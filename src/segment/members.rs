@@ -143,14 +143,14 @@ pub fn is_dead(region: &Region, layout: &Layout, id: MemberId) -> Result<bool> {
 }
 
 /// The first pages of the runs that members are reading under protection: nobody may reuse them.
-/// The caller has put a `SeqCst` fence before it; see `heap::pages::protect`.
+/// The caller has put a `SeqCst` fence before it; see `heap::hazard::protect`.
 ///
 /// # Errors
 /// [`Error::Corrupted`] if the header is damaged.
 pub fn hazards(region: &Region, layout: &Layout) -> Result<Vec<u64>> {
     let mut pages = Vec::new();
     for slot in 0..end(region)? {
-        // Acquire: pairs with the Release in `heap::pages::unprotect`.
+        // Acquire: pairs with the Release in `heap::hazard::unprotect`.
         let hazard = region.load(layout.member(slot).add(member::HAZARD), Ordering::Acquire)?;
         pages.extend(hazard.checked_sub(1));
     }

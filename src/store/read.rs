@@ -18,7 +18,7 @@
 use super::{Shard, Store};
 use crate::entry::{Key, Meta, Tag, word};
 use crate::error::{Error, Result};
-use crate::heap::{fact::Fact, pages};
+use crate::heap::{fact::Fact, hazard};
 use crate::intent::{self, Overlay, Words};
 use crate::segment::layout::{PAGE, shard};
 use crate::segment::region::Offset;
@@ -243,12 +243,12 @@ impl Store {
     ) -> Result<Glance> {
         let region = self.segment.region();
         let run = shard.run_of(region, found)?;
-        pages::protect(&self.segment, self.me, run.page)?;
+        hazard::protect(&self.segment, self.me, run.page)?;
         let copied = match is_still_there() {
             Ok(true) => shard.copy_run(run, scratch).map(|()| true),
             other => other,
         };
-        pages::unprotect(&self.segment, self.me)?;
+        hazard::unprotect(&self.segment, self.me)?;
         let length = usize::try_from(run.length).unwrap_or(0);
         *read = Read { tag: found.meta.tag, number: 0.0, length, version: stamp >> 1 };
         Ok(if copied? { Glance::Value } else { Glance::Again })

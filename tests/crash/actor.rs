@@ -6,7 +6,7 @@ use super::control::{Cell, Control};
 use super::processes::{follow_the_runner, variable};
 use cluster_shared_memory::error::{Error, Result};
 use cluster_shared_memory::fault::{self, Then};
-use cluster_shared_memory::heap::pages;
+use cluster_shared_memory::heap::hazard;
 use cluster_shared_memory::repair;
 use cluster_shared_memory::store::Store;
 use std::sync::OnceLock;
@@ -91,8 +91,8 @@ fn run(act: Act, store: &Store, control: &Control) -> Result<()> {
         Act::Mend => repair::mend_the_dead(segment, me).map(drop),
         Act::Protect => {
             let page = segment.layout().pages - 1;
-            pages::protect(segment, me, page)?;
-            pages::unprotect(segment, me)
+            hazard::protect(segment, me, page)?;
+            hazard::unprotect(segment, me)
         }
         Act::Join => Ok(()),
     }

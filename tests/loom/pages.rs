@@ -1,6 +1,6 @@
 //! Pages that change hands: to readers in the middle of a copy, and to others before a replay.
 //!
-//! Teeth: without the fence in `pages::protect`, with `AcqRel` for `SeqCst`, without the look at
+//! Teeth: without the fence in `hazard::protect`, with `AcqRel` for `SeqCst`, without the look at
 //! the hazards, and with `unprotect` or the hand-over `Relaxed`: "concurrent read and write
 //! accesses" to the run. With a replay that writes all words again: the other shard's entry had
 //! version 0.
@@ -11,6 +11,7 @@ use crate::support::{
 use cluster_shared_memory::entry::word;
 use cluster_shared_memory::heap::blocks::Blocks;
 use cluster_shared_memory::heap::fact::Fact;
+use cluster_shared_memory::heap::hazard;
 use cluster_shared_memory::heap::pages::{self, Note};
 use cluster_shared_memory::latch;
 use cluster_shared_memory::segment::region::Offset;
@@ -54,10 +55,10 @@ impl Run {
         if !is_owned(Ordering::Acquire) {
             return None;
         }
-        pages::protect(segment, me, self.page).unwrap();
+        hazard::protect(segment, me, self.page).unwrap();
         fence(Ordering::Acquire);
         let read = is_owned(Ordering::Relaxed).then(|| self.content.get());
-        pages::unprotect(segment, me).unwrap();
+        hazard::unprotect(segment, me).unwrap();
         read
     }
 
