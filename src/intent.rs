@@ -143,7 +143,7 @@ impl<'r> Changes<'r> {
 /// for they are nearly two thousand bytes.)
 ///
 /// Killed before the seal: nothing has happened, and the next holder overwrites the intent. Killed
-/// after it: everything has happened, and the next holder calls [`replay`].
+/// after it: everything has happened, and the next holder calls [`finish`].
 ///
 /// # Errors
 /// [`Error::Corrupted`] if the domain lies outside the segment; the offsets of the changes were

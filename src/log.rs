@@ -78,7 +78,7 @@ impl<'s> Log<'s> {
     }
 
     /// A block of so many bytes has left the table, and stays for the log. If kept blocks take too
-    /// much by now, the oldest records are dropped, at most [`DROPS`] and with them the record that
+    /// much by now, the oldest records are dropped, at most two and with them the record that
     /// names this very block if need be.
     ///
     /// # Errors
