@@ -100,13 +100,10 @@ impl Ear {
     /// Listens until the other threads of the hub want no more.
     pub(super) fn run(mut self) {
         loop {
-            let Ok(ready) = self.wait() else {
+            match self.wait() {
+                Ok(ready) => ready.into_iter().for_each(|source| self.hear(source)),
                 // Out of memory for the moment, at worst.
-                std::thread::sleep(Self::OUT_OF_DESCRIPTORS);
-                continue;
-            };
-            for source in ready {
-                self.hear(source);
+                Err(_) => std::thread::sleep(Self::OUT_OF_DESCRIPTORS),
             }
             if !self.obey() {
                 return;

@@ -44,8 +44,8 @@ impl Member {
     /// `thread` is the number of its thread in its process, 0 for the main one.
     ///
     /// # Errors
-    /// [`Error::Refused`], [`Error::LayoutMismatch`]: the hub says no, or is not the one that this
-    /// process expects; [`Error::TooManyMembers`]; those of [`Hub::segment`]; [`Error::System`].
+    /// [`Error::Refused`], [`Error::LayoutMismatch`]: the hub says no, is not the one that this
+    /// process expects, or is of another layout; [`Error::TooManyMembers`]; those of [`Hub::segment`]; [`Error::System`].
     pub fn attach(how: &Role<'_>, thread: u64, timeout: Duration) -> Result<Option<Self>> {
         match how {
             Role::Primary(hub) if hub.is_here() => {
@@ -60,7 +60,11 @@ impl Member {
     fn attach_by(name: &HubName, thread: u64, timeout: Duration) -> Result<Option<Self>> {
         let link = Link::of(name);
         let Some(segment) = link.segment(Instant::now() + timeout)? else {
-            return Ok(None);
+            // A hub of another layout has another name, and so does not answer either.
+            return match name.other_layout() {
+                Some(theirs) => Err(Error::LayoutMismatch { ours: name.layout(), theirs }),
+                None => Ok(None),
+            };
         };
         Self::join(&segment, thread, || _ = link.make_room(ROOM_WITHIN)).map(Some)
     }
