@@ -27,8 +27,8 @@ pub const MAX_VALUE_BYTES: u64 = u32::MAX as u64;
 
 /// Offsets in the block of an entry.
 pub mod word {
-    /// Next entry of the chain.
-    pub const LINK: u64 = 0;
+    /// Next entry of the chain; of a free block, the next of those.
+    pub const LINK: u64 = crate::heap::blocks::LINK;
     /// Version and cell.
     pub const STAMP: u64 = 8;
     /// When it ends.

@@ -1,11 +1,11 @@
 //! What a dead member leaves, and how it is mended.
 //!
 //! Whoever needs a latch takes it from the dead and finishes its intent by itself; nothing waits for
-//! this module. What remains is mended here, by the hub as soon as it learns of a death:
-//! first every latch is passed through once, so that no intent of
-//! the dead is open any more; then the pieces of the page area that it was building are given back;
-//! only then is its slot free for another. A latch of its own keeps two from mending at a time, and
-//! a mender may itself die at any point: each step can be done again.
+//! this module. What remains is mended here, by the hub as soon as it learns of a death: first every
+//! latch is passed through once, so that no intent of the dead is open any more; then the pieces of
+//! the page area that it was building are given back; only then is its slot free for another. A
+//! latch of its own keeps two from mending at a time, and a mender may itself die at any point: each
+//! step can be done again.
 
 use crate::error::Result;
 use crate::heap::pages;
@@ -18,8 +18,8 @@ use std::time::Duration;
 /// Mends what all dead members have left; gives those that were mended.
 ///
 /// # Errors
-/// [`crate::error::Error::Busy`] if somebody else is mending, or a latch stays with a stopped member: what was
-/// mended so far is mended, and it can be called again.
+/// [`crate::error::Error::Busy`] if somebody else is mending, or a latch stays with a stopped
+/// member: what was mended so far is mended, and it can be called again.
 pub fn mend_the_dead(segment: &Segment, me: MemberId) -> Result<Vec<MemberInfo>> {
     let mut mended = Vec::new();
     for info in members::all(segment.region(), segment.layout())? {

@@ -14,7 +14,7 @@ use crate::error::{Error, Result};
 use crate::heap::fact::Fact;
 use crate::heap::hazard;
 use crate::intent;
-use crate::latch::{self, Held};
+use crate::latch;
 use crate::segment::Segment;
 use crate::segment::layout::{PAGE, header, member};
 use crate::segment::members::MemberId;
@@ -332,7 +332,7 @@ fn take(
     }
     changes.set(note.at(segment, me.slot()), first + 1)?;
     held.commit(&mut changes)?;
-    drop::<Held<'_>>(held);
+    drop(held);
     suggest(segment, first + pages, pages)?;
     Ok(Some((first, all_backed)))
 }

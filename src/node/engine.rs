@@ -76,7 +76,7 @@ impl Engine {
             // While the parent lives; who cannot tell now is told when it attaches.
             let _ = HubName::expected();
         }
-        let engine: &'static Self = Box::leak(Box::new(Self {
+        let engine = Box::into_raw(Box::new(Self {
             state: RefCell::new(State {
                 member: None,
                 is_closed: false,
@@ -89,13 +89,13 @@ impl Engine {
             make_error: make_error.create_ref()?,
             warn: Arc::new(warn.build_threadsafe_function().weak::<true>().build()?),
         }));
-        let address = ptr::from_ref(engine) as usize;
-        env.add_env_cleanup_hook(address, |address| {
-            // SAFETY: the address of the engine leaked above, which nobody frees but this hook, once;
-            // no JavaScript of the environment, and so no method of the engine, runs after it.
+        env.add_env_cleanup_hook(engine as usize, |address| {
+            // SAFETY: the box given up above, which nobody frees but this hook, once; no JavaScript
+            // of the environment, and so no method of the engine, runs after it.
             drop(unsafe { Box::from_raw(address as *mut Self) });
         })?;
-        Ok(engine)
+        // SAFETY: it lives until that hook, and only shared references to it are ever made.
+        Ok(unsafe { &*engine })
     }
 
     /// The object's methods as functions that carry the engine as their data.
