@@ -20,30 +20,57 @@ export interface Host {
   role: 'primary' | 'worker';
   /** Which thread of the process this is, as `threadId` of node:worker_threads. */
   thread: number;
-  /** The engine writes the tag of the last value read into the first element. */
+  /**
+   * The engine writes the tag of the last value read into the first element, and with `next` the
+   * kind of news and the watch that it is of into the second and third; see lib/news.js.
+   */
   status: Uint32Array;
   /** Makes every error that the engine throws; `details` become properties of the error. */
   makeError(code: string, message: string, details?: object | null): Error;
   /** Hears of problems in the background, on the thread of this environment. */
   warn(message: string): void;
+  /** Is called when there is something for `next` to give, and not again before it gave nothing. */
+  news(): void;
+  /** How many processors the process may use. */
+  processors: number;
 }
 
-/** Synchronous methods; a failed one throws what `makeError` returned. */
-export interface Engine {
-  /** Before the segment exists; 0 leaves a setting as it is. `mode`: 1 json, 2 advanced. */
-  configure(maxBytes: number, mode: number): void;
-  /** The maximum as long as nobody configures another. */
-  suggest(maxBytes: number): void;
-  /** false: no hub answers yet, which only happens in a worker. */
-  attach(timeoutMs: number): boolean;
+/** Synchronous methods on keys; a failed one throws what `makeError` returned. */
+export interface Face {
   get(key: string): unknown;
   has(key: string): boolean;
   set(key: string, payload: unknown, tag: number): void;
   /** Whether there was something to remove. */
   remove(key: string): boolean;
   incr(key: string, by: number): number;
+  /** The number of the ticket, which holds the lock; negative if it has to wait. */
+  lock(key: string): number;
+  /** 0; -1: the ticket does not hold the lock; or the ticket of this environment that does now. */
+  unlock(key: string, ticket: number, patienceMs: number): number;
+  /** The id of the watch, under which `next` tells of all changes of the key. */
+  watch(key: string): number;
+  unwatch(id: number): void;
+}
+
+export interface Engine extends Face {
+  /** The same for keys of the package's own. */
+  package: Face;
+  /** The next thing to hear of, told by the status. */
+  next(): unknown;
+  /** The next call of `next` looks at everything, though nobody may have told of it. */
+  look(): void;
+  /** Before the segment exists; 0 leaves a setting as it is. `mode`: 1 json, 2 advanced. */
+  configure(maxBytes: number, mode: number): void;
+  /** The maximum as long as nobody configures another. */
+  suggest(maxBytes: number): void;
+  /** false: no hub answers yet, which only happens in a worker. */
+  attach(timeoutMs: number): boolean;
   /** What the segment was made with, once attached: 0 not chosen, 1 json, 2 advanced. */
   mode(): number;
+  /** Tells lock ids of this segment from those of another; 8 hexadecimal digits. */
+  nonce(): string;
+  /** Checks the whole segment, which nobody may use meanwhile; a census as JSON text. */
+  verify(): string;
   /** JSON text of the figures that `Stats` in index.d.ts describes. */
   stats(): string;
   /** Detaches this environment; what is called later throws ERR_CLOSED. */

@@ -182,6 +182,41 @@ declare namespace memory {
     incr(key: Key, by?: number): Promise<number>;
 
     /**
+     * Asks for the lock of a key and waits until it is granted: first come, first served, over all
+     * processes and threads. Gives an id by which anybody may let go of it. A request that waits
+     * keeps its process alive; a process or thread that ends lets go of everything that it holds.
+     *
+     * Locks have nothing to do with values: a locked key can be read and set.
+     */
+    getLock(key: Key, callback?: Callback<string>): Promise<string>;
+
+    /**
+     * Lets go of a lock. `'OK'`, or `` `Failed. LockId:${id} does not match ${key}'s lockId.` `` if
+     * that id does not hold the lock.
+     */
+    releaseLock(key: Key, id: string, callback?: Callback<string>): Promise<string>;
+
+    /**
+     * Runs a function while holding the lock of a key, and gives its result; what it throws or
+     * rejects with is passed on. The lock is let go of in any case.
+     */
+    mutex<T>(key: Key, fn: () => T | PromiseLike<T>): Promise<T>;
+
+    /**
+     * Calls back after each `set` and `remove` of a key, by whichever process or thread, in their
+     * order: with a copy of the value, or `undefined` after a removal. What `get` gives in the
+     * callback is that value or a newer one. Does not keep the process alive.
+     *
+     * A thread that falls behind by more than the memory keeps for it gets the newest value of each
+     * key, and `logger` hears how many changes were skipped; no writer ever waits.
+     *
+     * @returns a function that ends the listening
+     * @throws `ERR_INVALID_ARG_TYPE` if the callback is not a function
+     */
+    // biome-ignore lint/suspicious/noExplicitAny: as JSON.parse; programs for 1.1.5 had no types
+    listen<T = any>(key: Key, callback: (value: T | undefined) => void): () => void;
+
+    /**
      * The same operations, at once. They attach if they are the first, and throw `ERR_NO_PRIMARY`
      * where a promise would wait for the primary.
      */

@@ -3,4 +3,5 @@
 import memory from './index.js';
 
 export default memory;
-export const { get, set, remove, has, incr, sync, configure, stats, close } = memory;
+export const { get, set, remove, has, incr, getLock, releaseLock, mutex, listen } = memory;
+export const { sync, configure, stats, close } = memory;

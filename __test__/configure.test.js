@@ -2,7 +2,8 @@
 
 const assert = require('node:assert/strict');
 const { test } = require('node:test');
-const { defaultMaximum, parseMaximum, usableMemory } = require('../lib/config.js');
+const { defaultMaximum, parseMaximum } = require('../lib/config.js');
+const { usableMemory } = require('../lib/limits.js');
 const { run, runNode } = require('./helpers.js');
 
 const MIB = 2 ** 20;

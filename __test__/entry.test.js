@@ -9,7 +9,10 @@ const path = require('node:path');
 const memory = require('cluster-shared-memory');
 const { runNode } = require('./helpers.js');
 
-const METHODS = ['close', 'configure', 'get', 'has', 'incr', 'remove', 'set', 'stats'];
+const METHODS = [
+  ...['close', 'configure', 'get', 'getLock', 'has', 'incr', 'listen', 'mutex', 'releaseLock'],
+  ...['remove', 'set', 'stats'],
+];
 
 test('the object has its methods, sync and logger, and nothing else', () => {
   assert.deepEqual(Object.keys(memory).sort(), [...METHODS, 'logger', 'sync'].sort());

@@ -3,8 +3,7 @@
 // Sizes: how the maximum of the segment is written, and which one is taken when nobody says. The
 // segment is sparse, so a maximum costs nothing until values fill it.
 
-const fs = require('node:fs');
-const os = require('node:os');
+const { usableMemory } = require('./limits.js');
 const { wrongType, wrongValue, outOfRange } = require('./errors.js');
 
 const MIB = 2 ** 20;
@@ -53,55 +52,4 @@ function defaultMaximum(env) {
   return Math.min(Math.max(quarter, SMALLEST), LARGEST);
 }
 
-/**
- * The least of all limits that are known. Node before 20 does not see the limit of a version 2
- * control group, and reports nonsense where there is none, so the files are read here as well.
- * @param {{ total?: number, constrained?: number, read?: (path: string) => string }} [sources]
- * @returns {number} bytes
- */
-function usableMemory({
-  total = os.totalmem(),
-  constrained = process.constrainedMemory?.() ?? 0,
-  read = (path) => fs.readFileSync(path, 'latin1'),
-} = {}) {
-  const limits = [constrained, ...limitFiles(read).map((path) => readLimit(path, read))];
-  return Math.min(total, ...limits.filter((limit) => limit > 0));
-}
-
-/**
- * @param {string} path
- * @param {(path: string) => string} read
- */
-function readLimit(path, read) {
-  try {
-    // 'max' (no limit) becomes NaN, which is no candidate.
-    return Number.parseInt(read(path), 10);
-  } catch {
-    return 0;
-  }
-}
-
-/**
- * Limits of the whole container and of the process's own group, in both versions of cgroups.
- * @param {(path: string) => string} read
- */
-function limitFiles(read) {
-  const files = ['/sys/fs/cgroup/memory.max', '/sys/fs/cgroup/memory/memory.limit_in_bytes'];
-  let groups = '';
-  try {
-    groups = read('/proc/self/cgroup');
-  } catch {
-    return files;
-  }
-  for (const line of groups.split('\n')) {
-    const [, controllers, group] = line.split(':', 3);
-    if (!group) continue;
-    if (controllers === '') files.push(`/sys/fs/cgroup${group}/memory.max`);
-    if (controllers.split(',').includes('memory')) {
-      files.push(`/sys/fs/cgroup/memory${group}/memory.limit_in_bytes`);
-    }
-  }
-  return files;
-}
-
-module.exports = { parseMaximum, defaultMaximum, usableMemory };
+module.exports = { parseMaximum, defaultMaximum };

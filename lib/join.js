@@ -13,6 +13,7 @@ const { setTimeout, clearTimeout } = require('node:timers');
 const threads = require('node:worker_threads');
 const { defaultMaximum } = require('./config.js');
 const { makeError } = require('./errors.js');
+const { usableProcessors } = require('./limits.js');
 
 /** For how long a hub that was found may take to answer. */
 const ANSWER_MS = 100;
@@ -38,8 +39,10 @@ const NOT_CHOSEN = 0;
 class Join {
   /** Whether operations may go to the engine: the one thing that a hot path asks. */
   attached = false;
-  /** The engine writes the tag of the value it read last into the first element. */
+  /** The engine writes the tag of the value it read last into the first element; see lib/news.js. */
   status = new Uint32Array(4);
+  /** Tells lock ids of this shared memory from those of another; known once attached. */
+  nonce = '';
 
   #channelClones;
   #mode = NOT_CHOSEN;
@@ -50,14 +53,19 @@ class Join {
   #timer;
   #pauseMs = FIRST_PAUSE_MS;
 
-  /** @param {(message: string) => void} warn hears of problems in the background */
-  constructor(warn) {
+  /**
+   * @param {(message: string) => void} warn hears of problems in the background
+   * @param {() => void} news is called when the engine has something to be heard of
+   */
+  constructor(warn, news) {
     const { initialEnv, open } = loadBinding();
     this.role = findRole(initialEnv);
     this.#channelClones = initialEnv('NODE_CHANNEL_SERIALIZATION_MODE') === 'advanced';
     const { status } = this;
     const thread = threads.threadId;
-    this.engine = open({ role: /** @type {any} */ (this.role), thread, status, makeError, warn });
+    const processors = usableProcessors();
+    const role = /** @type {any} */ (this.role);
+    this.engine = open({ role, thread, status, makeError, warn, news, processors });
     if (this.role === 'primary') this.engine.suggest(defaultMaximum(process.env));
   }
 
@@ -101,7 +109,7 @@ class Join {
    * Runs an operation as soon as the environment is attached.
    * @template T
    * @param {() => T} run
-   * @returns {Promise<T>}
+   * @returns {Promise<Awaited<T>>}
    */
   whenAttached(run) {
     return new Promise((resolve, reject) => {
@@ -110,12 +118,15 @@ class Join {
     });
   }
 
+  /** @returns {Error | undefined} what calls fail with from now on; undefined if they did before */
   close() {
-    if (this.#closed) return;
+    if (this.#closed) return undefined;
     this.#closed = true;
     this.attached = false;
-    this.#rejectAll(closed());
+    const error = closed();
+    this.#rejectAll(error);
     this.engine.close();
+    return error;
   }
 
   #knock() {
@@ -141,6 +152,7 @@ class Join {
       if (!this.engine.attach(ANSWER_MS)) return false;
       this.attached = true;
       this.#mode = this.engine.mode();
+      this.nonce = this.engine.nonce();
     }
     this.#runAll();
     return true;

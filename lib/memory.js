@@ -9,6 +9,9 @@ const { wrongType, wrongValue } = require('./errors.js');
 const { parseMaximum } = require('./config.js');
 const { Join } = require('./join.js');
 const { toKey } = require('./keys.js');
+const { Listeners } = require('./listeners.js');
+const { Locks } = require('./locks.js');
+const { News } = require('./news.js');
 const { Operations, toStep } = require('./operations.js');
 
 const MODES = ['json', 'advanced'];
@@ -17,7 +20,14 @@ class Memory {
   /** @type {(problem: Error) => void} */
   logger = console.error;
 
-  #join = new Join((message) => this.logger?.(new Error(message)));
+  #log = (/** @type {Error} */ problem) => this.logger?.(problem);
+  #join = new Join(
+    (message) => this.#log(new Error(message)),
+    () => this.#news.take(),
+  );
+  #news = new News(this.#join, this.#log);
+  #locks = new Locks(this.#join, this.#news.look);
+  #listeners = new Listeners(this.#join, this.#log);
   /** @type {string | undefined} */
   #mode;
   #now = new Operations(this.#join, () =>
@@ -25,6 +35,13 @@ class Memory {
   );
 
   sync = pick(this.#now);
+
+  constructor() {
+    this.#news.connect(this.#locks, this.#listeners);
+    // For tests: checks the whole memory, which nobody may use meanwhile.
+    const value = () => JSON.parse(this.#join.engine.verify());
+    Object.defineProperty(this, Symbol.for('cluster-shared-memory.verify'), { value });
+  }
 
   /** @type {(key: unknown, callback?: unknown) => Promise<any>} */
   get = (key, callback) => answer(this.#get(key), callback);
@@ -50,6 +67,18 @@ class Memory {
     return this.#join.whenAttached(() => this.#now.incr(name, step));
   };
 
+  /** @type {(key: unknown, callback?: unknown) => Promise<string>} */
+  getLock = (key, callback) => answer(this.#locks.get(key), callback);
+
+  /** @type {(key: unknown, id: unknown, callback?: unknown) => Promise<string>} */
+  releaseLock = (key, id, callback) => answer(this.#locks.release(key, id), callback);
+
+  /** @type {(key: unknown, fn: unknown) => Promise<any>} */
+  mutex = this.#locks.mutex;
+
+  /** @type {(key: unknown, callback: unknown) => () => void} */
+  listen = this.#listeners.listen;
+
   /** @param {unknown} options */
   configure = (options) => {
     const { maxMemory, mode } = checkOptions(options);
@@ -61,7 +90,10 @@ class Memory {
 
   stats = async () => this.#join.whenAttached(() => JSON.parse(this.#join.engine.stats()));
 
-  close = async () => this.#join.close();
+  close = async () => {
+    const error = this.#join.close();
+    if (error !== undefined) this.#locks.close(error);
+  };
 
   /** @param {unknown} key */
   async #get(key) {

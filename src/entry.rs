@@ -108,11 +108,22 @@ impl Tag {
     }
 }
 
+/// A set of keys apart from all others.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Namespace(u16);
+
+impl Namespace {
+    /// The keys of users.
+    pub const USER: Self = Self(0);
+    /// Keys of the package itself.
+    pub const PACKAGE: Self = Self(1);
+}
+
 /// What the bytes of an entry are: the word of that name.
 ///
 /// ```text
-/// 63     32 31      16 15  10 9     8      7   0
-/// [ key    | namespace|  -   | run | wide | tag ]
+/// 63     32 31      16 15  11  10      9     8      7   0
+/// [ key    | namespace|  -   | cache | run | wide | tag ]
 /// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Meta {
@@ -122,6 +133,10 @@ pub struct Meta {
     pub wide: bool,
     /// Whether the value lies in a run of pages.
     pub in_run: bool,
+    /// Whether words of the cache stand between key and value.
+    pub in_cache: bool,
+    /// Which keys it is one of.
+    pub namespace: Namespace,
     /// Bytes of the key.
     pub key_bytes: u64,
 }
@@ -129,6 +144,10 @@ pub struct Meta {
 impl Meta {
     const WIDE: u64 = 1 << 8;
     const IN_RUN: u64 = 1 << 9;
+    const IN_CACHE: u64 = 1 << 10;
+    const NAMESPACE_SHIFT: u32 = 16;
+    /// Words of the cache between key and value.
+    pub const CACHE_WORDS: u64 = 4;
 
     /// The meta as a word.
     #[inline]
@@ -137,6 +156,8 @@ impl Meta {
         self.tag as u64
             | if self.wide { Self::WIDE } else { 0 }
             | if self.in_run { Self::IN_RUN } else { 0 }
+            | if self.in_cache { Self::IN_CACHE } else { 0 }
+            | (self.namespace.0 as u64) << Self::NAMESPACE_SHIFT
             | self.key_bytes << 32
     }
 
@@ -152,6 +173,8 @@ impl Meta {
                 tag,
                 wide: word & Self::WIDE != 0,
                 in_run: word & Self::IN_RUN != 0,
+                in_cache: word & Self::IN_CACHE != 0,
+                namespace: Namespace((word >> Self::NAMESPACE_SHIFT & 0xffff) as u16),
                 key_bytes,
             }),
             _ => Err(Error::corrupted("the meta word of an entry", word)),
@@ -162,6 +185,14 @@ impl Meta {
     #[inline]
     #[must_use]
     pub const fn value_offset(self) -> u64 {
+        let words = if self.in_cache { Self::CACHE_WORDS * 8 } else { 0 };
+        self.cache_offset() + words
+    }
+
+    /// Bytes of the entry's block up to the words of the cache.
+    #[inline]
+    #[must_use]
+    pub const fn cache_offset(self) -> u64 {
         word::KEY + self.key_bytes.next_multiple_of(8)
     }
 }
@@ -178,11 +209,21 @@ pub const fn stamp(version: u64, cell: u64) -> u64 {
 pub struct Key<'b> {
     bytes: &'b [u8],
     wide: bool,
+    namespace: Namespace,
     hash: u64,
 }
 
 impl<'b> Key<'b> {
-    /// A key of these bytes; `wide`: two bytes a unit, at least one of which is above 255.
+    /// A user's key of these bytes; `wide`: two bytes a unit, at least one of which is above 255.
+    ///
+    /// # Errors
+    /// See [`Key::within`].
+    #[inline(always)]
+    pub fn new(hash_key: (u64, u64), bytes: &'b [u8], wide: bool) -> Result<Self> {
+        Self::within(Namespace::USER, hash_key, bytes, wide)
+    }
+
+    /// A key of a namespace.
     ///
     /// Hashed by SipHash-1-3 (Aumasson and Bernstein, 2012) under the segment's random key, for keys
     /// come from users.
@@ -190,14 +231,19 @@ impl<'b> Key<'b> {
     /// # Errors
     /// [`Error::KeyTooLong`] if it has more than [`MAX_KEY_UNITS`] units.
     #[inline(always)]
-    pub fn new(hash_key: (u64, u64), bytes: &'b [u8], wide: bool) -> Result<Self> {
+    pub fn within(
+        namespace: Namespace,
+        hash_key: (u64, u64),
+        bytes: &'b [u8],
+        wide: bool,
+    ) -> Result<Self> {
         let units = if wide { bytes.len() / 2 } else { bytes.len() };
         if units > MAX_KEY_UNITS {
             return Err(key_too_long(units));
         }
-        let key1 = hash_key.1 ^ u64::from(wide);
+        let key1 = hash_key.1 ^ u64::from(wide) ^ u64::from(namespace.0) << 1;
         let hash = SipHasher13::new_with_keys(hash_key.0, key1).hash(bytes);
-        Ok(Self { bytes, wide, hash })
+        Ok(Self { bytes, wide, namespace, hash })
     }
 
     /// Its bytes.
@@ -212,6 +258,13 @@ impl<'b> Key<'b> {
     #[must_use]
     pub const fn is_wide(&self) -> bool {
         self.wide
+    }
+
+    /// Which keys it is one of.
+    #[inline]
+    #[must_use]
+    pub const fn namespace(&self) -> Namespace {
+        self.namespace
     }
 
     /// Its hash.
@@ -259,12 +312,22 @@ mod tests {
     #[test]
     fn meta_survives_its_word() {
         for tag in (1..=12).map(|number| Tag::from_number(number).unwrap()) {
-            let meta = Meta { tag, wide: true, in_run: false, key_bytes: 4000 };
-            assert_eq!(Meta::from_word(meta.to_word()), Ok(meta));
+            for in_cache in [false, true] {
+                let namespace = Namespace(u16::MAX);
+                let meta =
+                    Meta { tag, wide: true, in_run: false, in_cache, namespace, key_bytes: 4000 };
+                assert_eq!(Meta::from_word(meta.to_word()), Ok(meta));
+            }
         }
         assert!(Meta::from_word(0).is_err(), "zeros are no entry");
         assert!(Meta::from_word(13).is_err());
         assert!(Meta::from_word(1 | 4001 << 32).is_err());
+    }
+
+    #[test]
+    fn a_key_is_another_in_another_namespace() {
+        let within = |namespace| Key::within(namespace, (1, 2), b"a", false).unwrap();
+        assert_ne!(within(Namespace::USER).hash(), within(Namespace::PACKAGE).hash());
     }
 
     #[test]

@@ -221,7 +221,21 @@ impl Waiter for Patient<'_> {
 /// See [`acquire`].
 #[inline]
 pub fn hold(segment: &Segment, base: Offset, me: MemberId) -> Result<Held<'_>> {
-    let held = acquire(segment.region(), base, &mut Patient::new(segment, me, PATIENCE))?;
+    hold_for(segment, base, me, PATIENCE)
+}
+
+/// Takes a latch of a segment with some patience, counting the takeover of a dead member's.
+///
+/// # Errors
+/// See [`acquire`].
+#[inline]
+pub fn hold_for(
+    segment: &Segment,
+    base: Offset,
+    me: MemberId,
+    patience: Duration,
+) -> Result<Held<'_>> {
+    let held = acquire(segment.region(), base, &mut Patient::new(segment, me, patience))?;
     if held.taken_over() {
         count_repair(segment)?;
     }

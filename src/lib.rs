@@ -22,13 +22,16 @@ pub mod entry;
 pub mod log;
 pub mod table;
 
+pub mod shard;
+pub mod wake;
+
 pub mod store;
+
+pub mod locks;
+pub mod watches;
 
 pub mod repair;
 pub mod verify;
-
-#[cfg(not(shm_loom))]
-pub mod wake;
 
 #[cfg(not(shm_loom))]
 pub mod hub;

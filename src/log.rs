@@ -10,10 +10,11 @@
 
 use crate::entry::word;
 use crate::error::{Error, Result};
-use crate::intent::Changes;
+use crate::intent::{self, Changes, Overlay, Words};
 use crate::segment::Segment;
 use crate::segment::layout::shard;
 use crate::segment::region::Offset;
+use crate::sync::{Ordering, fence, spin_hint};
 
 /// Marks a record of a removal.
 pub const REMOVED: u64 = 1 << 63;
@@ -21,6 +22,30 @@ const MARK_SHIFT: u32 = 32;
 const LENGTH_MASK: u64 = (1 << MARK_SHIFT) - 1;
 /// Records that are dropped for one block that is kept.
 const DROPS: u32 = 2;
+/// How often the sequence is looked at before an odd one is read through.
+const SPINS: u32 = if cfg!(shm_loom) { 1 } else { 64 };
+
+/// A change of a watched key.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Record {
+    /// The entry that was set or removed.
+    pub entry: Offset,
+    /// Whether it was removed.
+    pub is_removal: bool,
+    /// Version of the change.
+    pub version: u64,
+}
+
+/// What stands at a reader's cursor.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum At {
+    /// Nothing yet.
+    End,
+    /// The record has been dropped.
+    Lapped,
+    /// A record, which is there for as long as the tail has not passed the cursor.
+    Record(Record),
+}
 
 /// A shard's log.
 #[derive(Debug, Clone, Copy)]
@@ -42,6 +67,78 @@ impl<'s> Log<'s> {
     #[must_use]
     pub const fn new(segment: &'s Segment, shard: u64) -> Self {
         Self { segment, shard }
+    }
+
+    /// Looks at the log without the latch. What is copied of the record's entry counts only if the
+    /// cursor [is not lapped](Self::is_lapped) afterwards.
+    ///
+    /// # Errors
+    /// [`Error::Corrupted`] if the log is damaged.
+    pub fn look(&self, cursor: u64) -> Result<At> {
+        let region = self.segment.region();
+        let base = self.at(shard::DOMAIN);
+        for attempt in 0.. {
+            let head = region.load(self.at(shard::LOG_HEAD), Ordering::Relaxed)?;
+            // Who sees this head sees that its change is sealed: pairs with the Release fence in
+            // `intent::apply`. If by then the sequence is even, all records before it are written.
+            fence(Ordering::Acquire);
+            let sequence = intent::sequence(region, base)?;
+            if sequence & 1 == 0 {
+                return self.at_cursor(region, head, cursor);
+            }
+            spin_hint();
+            if attempt < SPINS {
+                continue;
+            }
+            // The writer is stopped or dead: through its sealed words, as a reader of values does.
+            if let Some(overlay) = Overlay::read(region, base, sequence)? {
+                let head = overlay.word_at(self.at(shard::LOG_HEAD))?;
+                let at = self.at_cursor(&overlay, head, cursor);
+                if intent::is_unchanged(region, base, sequence)? {
+                    return at;
+                }
+            }
+        }
+        Ok(At::End)
+    }
+
+    fn at_cursor(&self, words: &impl Words, head: u64, cursor: u64) -> Result<At> {
+        if cursor < words.word_at(self.at(shard::LOG_TAIL))? {
+            return Ok(At::Lapped);
+        }
+        if cursor >= head {
+            return Ok(At::End);
+        }
+        let record = self.segment.layout().log_record(self.shard, cursor);
+        let word = words.word_at(record)?;
+        Ok(At::Record(Record {
+            entry: Offset::new(word & !REMOVED),
+            is_removal: word & REMOVED != 0,
+            version: words.word_at(record.word(1))?,
+        }))
+    }
+
+    /// Whether the tail has passed the cursor, so that what was copied of its record is nothing.
+    ///
+    /// # Errors
+    /// [`Error::Corrupted`] if the shard lies outside the segment.
+    pub fn is_lapped(&self, cursor: u64) -> Result<bool> {
+        // Who has copied a word of a block's next user sees that the tail had passed before: pairs
+        // with the Release fence in `latch::acquire`.
+        fence(Ordering::Acquire);
+        let tail = self.segment.region().load(self.at(shard::LOG_TAIL), Ordering::Relaxed)?;
+        Ok(cursor < tail)
+    }
+
+    /// The number of records so far. Values that are read afterwards are not older.
+    ///
+    /// # Errors
+    /// [`Error::Corrupted`] if the shard lies outside the segment.
+    pub fn head(&self) -> Result<u64> {
+        let head = self.segment.region().load(self.at(shard::LOG_HEAD), Ordering::Relaxed)?;
+        // As in `look`: its change is seen to be sealed.
+        fence(Ordering::Acquire);
+        Ok(head)
     }
 
     /// Appends a record for the entry in `block`. A block that is dropped with the oldest record of

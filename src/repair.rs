@@ -2,17 +2,20 @@
 //!
 //! Whoever needs a latch takes it from the dead and finishes its intent by itself; nothing waits for
 //! this module. What remains is mended here, by the hub as soon as it learns of a death: first every
-//! latch is passed through once, so that no intent of the dead is open any more; then the pieces of
-//! the page area that it was building are given back; only then is its slot free for another. A
+//! latch is passed through once, so that no intent of the dead is open any more; then its lock
+//! requests are given up and what it held passes on; then the pieces of the page area that it was
+//! building are given back; only then is its slot free for another. A
 //! latch of its own keeps two from mending at a time, and a mender may itself die at any point: each
 //! step can be done again.
 
 use crate::error::Result;
 use crate::heap::pages;
 use crate::latch::{self, Patient};
+use crate::locks;
 use crate::segment::Segment;
 use crate::segment::layout::header;
 use crate::segment::members::{self, MemberId, MemberInfo};
+use crate::watches;
 use std::time::Duration;
 
 /// Mends what all dead members have left; gives those that were mended.
@@ -23,7 +26,7 @@ use std::time::Duration;
 pub fn mend_the_dead(segment: &Segment, me: MemberId) -> Result<Vec<MemberInfo>> {
     let mut mended = Vec::new();
     for info in members::all(segment.region(), segment.layout())? {
-        if info.id != me && info.process.is_dead() {
+        if info.id != me && info.is_dead() {
             mend(segment, me, info.id)?;
             mended.push(info);
         }
@@ -49,6 +52,8 @@ pub fn mend(segment: &Segment, me: MemberId, gone: MemberId) -> Result<()> {
         drop(latch::hold(segment, layout.shard(number), me)?);
     }
     drop(latch::hold(segment, header::PAGES_DOMAIN, me)?);
+    locks::give_up_all(segment, me, gone)?;
+    watches::end_all(segment, me, gone)?;
     pages::mend(segment, gone)?;
     members::leave(region, layout, gone)?;
     drop(mending);

@@ -1,4 +1,4 @@
-//! A shard's table: buckets of chains that grow by one bucket at a time (linear hashing, Litwin,
+//! A table (of a shard's values, of its locks, of the cache): buckets of chains that grow by one bucket at a time (linear hashing, Litwin,
 //! 1980), so that no insertion waits for the whole table to be rebuilt.
 //!
 //! Of n buckets, p is the largest power of two up to n. A hash belongs to bucket `hash mod 2p` if
@@ -13,7 +13,7 @@ use crate::error::{Error, Result};
 use crate::intent::{Changes, Words};
 use crate::latch::Held;
 use crate::segment::Segment;
-use crate::segment::layout::{PAGE, shard};
+use crate::segment::layout::{PAGE, TablePlace, table};
 use crate::segment::region::Offset;
 use crate::sync::Ordering;
 
@@ -27,11 +27,11 @@ const OFFSET_MASK: u64 = (1 << TAG_SHIFT) - 1;
 /// Memory for buckets grows by what there is, from one page to this many bytes.
 const MAX_GROWTH: u64 = 1 << 20;
 
-/// A shard's table.
+/// A table.
 #[derive(Debug, Clone, Copy)]
 pub struct Table<'s> {
     segment: &'s Segment,
-    shard: u64,
+    place: TablePlace,
 }
 
 /// An entry that a walk has met.
@@ -45,16 +45,19 @@ pub struct Found {
     pub meta: Meta,
 }
 
-/// Gives each shard its first bucket.
+/// Gives each table its first bucket.
 ///
 /// # Errors
 /// [`Error::OutOfMemory`] or [`Error::System`].
 pub fn format(segment: &Segment) -> Result<()> {
-    for number in 0..segment.layout().shards {
-        let base = segment.layout().shard(number);
-        segment.back(segment.layout().bucket(number, 0).bytes(), PAGE)?;
-        segment.region().store(base.add(shard::BUCKETS_BACKED), PAGE / 8, Ordering::Relaxed)?;
-        segment.region().store(base.add(shard::BUCKETS), 1, Ordering::Relaxed)?;
+    let layout = segment.layout();
+    let values = (0..=layout.cache()).map(|shard| layout.table(shard));
+    for place in values.chain((0..layout.shards).map(|shard| layout.locks(shard))) {
+        segment.back(place.buckets.bytes(), PAGE)?;
+        let store =
+            |field, word| segment.region().store(place.counts.add(field), word, Ordering::Relaxed);
+        store(table::BACKED, PAGE / 8)?;
+        store(table::BUCKETS, 1)?;
     }
     Ok(())
 }
@@ -95,11 +98,11 @@ const fn tag(hash: u64) -> u64 {
 }
 
 impl<'s> Table<'s> {
-    /// The table of shard number `shard`.
+    /// The table that stands there.
     #[inline]
     #[must_use]
-    pub const fn new(segment: &'s Segment, shard: u64) -> Self {
-        Self { segment, shard }
+    pub const fn new(segment: &'s Segment, place: TablePlace) -> Self {
+        Self { segment, place }
     }
 
     /// Looks for a key. Without the latch, what it finds counts only once validated.
@@ -109,7 +112,7 @@ impl<'s> Table<'s> {
     /// table changed meanwhile.
     #[inline(always)]
     pub fn find(&self, words: &impl Words, key: &Key<'_>) -> Result<Option<Found>> {
-        let mut link_at = self.bucket_at(words.word_at(self.at(shard::BUCKETS))?, key.hash())?;
+        let mut link_at = self.bucket_at(words.word_at(self.at(table::BUCKETS))?, key.hash())?;
         for _ in 0..MAX_CHAIN {
             let link = words.word_at(link_at)?;
             let Some(entry) = target(link) else {
@@ -123,6 +126,26 @@ impl<'s> Table<'s> {
             link_at = entry.add(word::LINK);
         }
         Err(Error::corrupted("a chain without end", link_at.bytes()))
+    }
+
+    /// Looks for an entry that stands in the table, under the latch.
+    ///
+    /// # Errors
+    /// [`Error::Corrupted`] if it does not stand where its key belongs.
+    pub fn locate(&self, words: &impl Words, entry: Offset) -> Result<Found> {
+        let buckets = words.word_at(self.at(table::BUCKETS))?;
+        let mut link_at = self.bucket_at(buckets, self.hash_of(entry)?)?;
+        for _ in 0..MAX_CHAIN {
+            match target(words.word_at(link_at)?) {
+                Some(found) if found == entry => {
+                    let meta = Meta::from_word(words.word_at(entry.add(word::META))?)?;
+                    return Ok(Found { entry, link_at, meta });
+                }
+                Some(other) => link_at = other.add(word::LINK),
+                None => break,
+            }
+        }
+        Err(Error::corrupted("an entry that is not in its chain", entry.bytes()))
     }
 
     /// The meta of an entry if its key is this one.
@@ -139,6 +162,7 @@ impl<'s> Table<'s> {
             return Ok(None);
         };
         let same = meta.wide == key.is_wide()
+            && meta.namespace == key.namespace()
             && meta.key_bytes == key.bytes().len() as u64
             && region.equals(entry.add(word::KEY), key.bytes())?;
         Ok(same.then_some(meta))
@@ -150,11 +174,11 @@ impl<'s> Table<'s> {
     /// [`Error::Corrupted`] if the table is damaged.
     #[inline]
     pub fn insert(&self, changes: &mut Changes<'_>, entry: Offset, hash: u64) -> Result<()> {
-        let bucket_at = self.bucket_at(changes.get(self.at(shard::BUCKETS))?, hash)?;
+        let bucket_at = self.bucket_at(changes.get(self.at(table::BUCKETS))?, hash)?;
         let next = changes.get(bucket_at)?;
         changes.set(entry.add(word::LINK), next)?;
         changes.set(bucket_at, link_to(entry, hash))?;
-        changes.add(self.at(shard::ENTRIES), 1)
+        changes.add(self.at(table::ENTRIES), 1)
     }
 
     /// Puts an entry into the place of another with the same key.
@@ -182,7 +206,7 @@ impl<'s> Table<'s> {
     pub fn remove(&self, changes: &mut Changes<'_>, found: &Found) -> Result<()> {
         let next = changes.get(found.entry.add(word::LINK))?;
         changes.set(found.link_at, next)?;
-        changes.add(self.at(shard::ENTRIES), 1_u64.wrapping_neg())
+        changes.add(self.at(table::ENTRIES), 1_u64.wrapping_neg())
     }
 
     /// Adds a bucket if there are more entries than buckets, and memory for one. `true`: the
@@ -192,12 +216,12 @@ impl<'s> Table<'s> {
     /// [`Error::Corrupted`] if the table is damaged.
     #[inline]
     pub fn split(&self, held: &Held<'_>) -> Result<bool> {
-        let buckets = self.load(shard::BUCKETS)?;
+        let buckets = self.load(table::BUCKETS)?;
         if buckets == 0 || buckets > self.reserved() {
             return Err(Error::corrupted("the number of buckets", buckets));
         }
-        let backed = self.load(shard::BUCKETS_BACKED)?;
-        if self.load(shard::ENTRIES)? > buckets && buckets < backed.min(self.reserved()) {
+        let backed = self.load(table::BACKED)?;
+        if self.load(table::ENTRIES)? > buckets && buckets < backed.min(self.reserved()) {
             self.split_one(held, buckets)?;
         }
         Ok(buckets + PAGE / 16 >= backed && backed < self.reserved())
@@ -209,12 +233,12 @@ impl<'s> Table<'s> {
     /// [`Error::System`]; [`Error::Corrupted`].
     #[cold]
     pub fn grow(&self) -> Result<()> {
-        let backed = self.load(shard::BUCKETS_BACKED)?.min(self.reserved());
+        let backed = self.load(table::BACKED)?.min(self.reserved());
         if backed == self.reserved() {
             return Ok(());
         }
         let bytes = (backed * 8).clamp(PAGE, MAX_GROWTH).min((self.reserved() - backed) * 8);
-        let start = self.segment.layout().bucket(self.shard, backed).bytes();
+        let start = self.place.buckets.word(backed).bytes();
         match self.segment.back(start, bytes) {
             Ok(()) => {}
             Err(Error::OutOfMemory { .. }) => return Ok(()),
@@ -222,8 +246,8 @@ impl<'s> Table<'s> {
         }
         // Not under the latch: two that grow at the same time back the same range, and the maximum
         // of what they store is true. Release: pairs with the latch's Acquire; no order is needed.
-        let backed_at = self.segment.region().word(self.at(shard::BUCKETS_BACKED))?;
-        crate::fault::point(self.at(shard::BUCKETS_BACKED).bytes());
+        let backed_at = self.segment.region().word(self.at(table::BACKED))?;
+        crate::fault::point(self.at(table::BACKED).bytes());
         backed_at.fetch_max(backed + bytes / 8, Ordering::Release);
         Ok(())
     }
@@ -241,15 +265,15 @@ impl<'s> Table<'s> {
             return Err(Error::corrupted("the length of a key", entry.bytes()));
         };
         region.read_bytes(entry.add(word::KEY), bytes)?;
-        Ok(Key::new(self.segment.hash_key(), bytes, meta.wide)?.hash())
+        let hash_key = self.segment.hash_key();
+        Ok(Key::within(meta.namespace, hash_key, bytes, meta.wide)?.hash())
     }
 
     /// Splits the chain of the bucket whose turn it is; the order within both halves stays.
     fn split_one(&self, held: &Held<'_>, buckets: u64) -> Result<()> {
-        let layout = self.segment.layout();
         let power = 1 << buckets.ilog2();
-        let low = layout.bucket(self.shard, buckets - power);
-        let high = layout.bucket(self.shard, buckets);
+        let low = self.place.buckets.word(buckets - power);
+        let high = self.place.buckets.word(buckets);
         let mut changes = held.changes();
         let (mut low_at, mut high_at) = (low, high);
         let mut link = changes.get(low)?;
@@ -273,7 +297,7 @@ impl<'s> Table<'s> {
                 changes.set(tail, 0)?;
             }
         }
-        changes.set(self.at(shard::BUCKETS), buckets + 1)?;
+        changes.set(self.at(table::BUCKETS), buckets + 1)?;
         held.commit(&mut changes)
     }
 
@@ -282,17 +306,17 @@ impl<'s> Table<'s> {
         if buckets > self.reserved() {
             return Err(Error::corrupted("the number of buckets", buckets));
         }
-        Ok(self.segment.layout().bucket(self.shard, bucket_of(hash, buckets)))
+        Ok(self.place.buckets.word(bucket_of(hash, buckets)))
     }
 
     #[inline]
     const fn reserved(&self) -> u64 {
-        self.segment.layout().buckets
+        self.place.reserved
     }
 
     #[inline]
     const fn at(&self, field: u64) -> Offset {
-        self.segment.layout().shard(self.shard).add(field)
+        self.place.counts.add(field)
     }
 
     #[inline]

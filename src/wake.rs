@@ -1,83 +1,170 @@
-//! Waking a member: one half word in its slot, and one thread that sleeps on it.
+//! Waking a member: a half word in its slot that its wake thread sleeps on, and a word that says
+//! which shards have news for it.
 //!
-//! The word is a set of reasons, and a bit that says that the thread sleeps:
+//! The half word is a set of reasons and two bits of state:
 //!
 //! ```text
-//! 31         30      3   2    1          0
-//! [ SLEEPING |   -   | LOOK | REPAIRED | NEWS ]
+//! 31         30     29    3   2      1          0
+//! [ SLEEPING | TOLD |   -   | OTHER | REPAIRED | NEWS ]
 //! ```
 //!
 //! * A waker first publishes what there is to see, then adds its reason. Only if the thread sleeps
-//!   does the waker call the kernel: a hundred changes while the thread is awake cost no call. It
-//!   calls even if its reason stands there already, for who put it there may be stopped, or have
-//!   died, before its own call.
-//! * The sleeper goes from 0 to SLEEPING in one step, which fails if a reason stands there; the
-//!   kernel lets it sleep only while the word is just SLEEPING. Awake, it takes all reasons and the
-//!   bit away in one step and then looks at what was published. All steps are on one word, so they
-//!   have one order, and no wake-up falls between two of them.
+//!   does the waker call the kernel. It calls even if its reason stands there already, for who put
+//!   it there may be stopped, or have died, before its own call.
+//! * NEWS and REPAIRED are for JavaScript. The thread that takes one of them tells JavaScript and
+//!   sets TOLD: until JavaScript has looked to the end ([`settle`]), more of the same needs no call.
+//!   So a burst of changes wakes a member once.
+//! * The thread sleeps only while no reason stands there that it has to act on. All steps are on one
+//!   half word, so they have one order, and no wake-up falls between two of them.
 //! * A waker may be killed between its reason and its call. Whoever mends what it left gives
 //!   *every* member the reason REPAIRED, and that call wakes the sleeper for both.
-//!
-//! The thread takes no latch. It looks again by itself, every [`LOOK_AGAIN`], only while this member
-//! waits for something.
 
 use crate::error::Result;
+use crate::fault;
+use crate::log;
 use crate::os::futex;
 use crate::segment::Segment;
 use crate::segment::layout::member;
 use crate::segment::members::{self, MemberId};
 use crate::segment::region::Offset;
 use crate::sync::{AtomicU32, Ordering};
-use std::sync::atomic::{AtomicBool, AtomicUsize};
-use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
-use std::thread::JoinHandle;
-use std::time::Duration;
 
-/// The process itself has notices for the member.
+/// Something has happened in the shards that the member's news word names.
 pub const NEWS: u32 = 1;
-/// What a dead member had left is mended.
+/// What a dead member had left is mended: look everywhere.
 pub const REPAIRED: u32 = 1 << 1;
-/// No more than this: look around.
-pub const LOOK: u32 = 1 << 2;
+/// Something for the wake thread itself.
+pub const OTHER: u32 = 1 << 2;
+/// JavaScript has been told, and has not looked to the end yet.
+const TOLD: u32 = 1 << 30;
 /// The thread sleeps.
 const SLEEPING: u32 = 1 << 31;
 
-/// How often the thread looks by itself while its member waits for something.
-pub const LOOK_AGAIN: Duration = Duration::from_millis(100);
+/// The reasons that JavaScript is told of.
+pub const FOR_JAVASCRIPT: u32 = NEWS | REPAIRED;
+const REASONS: u32 = FOR_JAVASCRIPT | OTHER;
 
-/// What a member learns.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Notice {
-    /// The hub is gone. Everything works without it but for admission and mending.
-    HubLost,
-    /// A hub has the segment again.
-    HubFound,
-    /// A process has died, and what it left is mended.
-    Repaired,
+/// The half word that the wake thread of a slot's member sleeps on.
+#[must_use]
+pub const fn word_of(segment: &Segment, slot: u64) -> Offset {
+    segment.layout().member(slot).add(member::WAKE)
 }
 
-/// Who is called with a member's notices, on the member's wake thread.
-pub type Listener = Box<dyn Fn(&[Notice]) + Send>;
-
-/// Adds a reason to a word and wakes who sleeps on it.
+/// Adds a reason to a word and wakes who sleeps on it, unless it was told already.
 pub fn rouse(word: &AtomicU32, reason: u32) {
     // Release: what was published is seen by who takes the reason; pairs with the Acquire in
-    // `sleep`.
+    // `sleep` and in `settle`.
     let before = word.fetch_or(reason, Ordering::Release);
-    if before & SLEEPING != 0 {
+    if before & SLEEPING != 0 && to_act_on(before | reason) != 0 {
         futex::wake(word);
     }
 }
 
-/// Sleeps until there is a reason, or for `timeout`, and takes all reasons away; 0 if there is none.
-pub fn sleep(word: &AtomicU32, timeout: Option<Duration>) -> u32 {
-    // Relaxed: the swap below sees to the order.
-    let asleep = word.compare_exchange(0, SLEEPING, Ordering::Relaxed, Ordering::Relaxed);
-    if asleep.is_ok() {
-        futex::wait(word, SLEEPING, timeout);
+/// Sleeps until there is a reason to act on, and takes all of those away.
+pub fn sleep(word: &AtomicU32) -> u32 {
+    let mut seen = word.load(Ordering::Relaxed);
+    loop {
+        let reasons = to_act_on(seen);
+        let told = if reasons & FOR_JAVASCRIPT == 0 { 0 } else { TOLD };
+        let next = if reasons == 0 { seen | SLEEPING } else { seen & !SLEEPING & !reasons | told };
+        // Acquire: pairs with the Release in `rouse`.
+        match word.compare_exchange(seen, next, Ordering::Acquire, Ordering::Relaxed) {
+            Err(now) => seen = now,
+            Ok(_) if reasons != 0 => return reasons,
+            Ok(_) => {
+                futex::wait(word, next);
+                seen = word.load(Ordering::Relaxed);
+            }
+        }
     }
-    // Acquire: pairs with the Release in `rouse`.
-    word.swap(0, Ordering::Acquire) & !SLEEPING
+}
+
+/// JavaScript has looked to the end: takes away what has come since it was told, which it has to
+/// look at too; 0: nothing has, and it will be told again.
+pub fn settle(word: &AtomicU32) -> u32 {
+    let mut seen = word.load(Ordering::Relaxed);
+    loop {
+        let reasons = seen & FOR_JAVASCRIPT;
+        let next = if reasons == 0 { seen & !TOLD } else { seen & !reasons };
+        // Acquire: pairs with the Release in `rouse`.
+        match word.compare_exchange(seen, next, Ordering::Acquire, Ordering::Relaxed) {
+            Err(now) => seen = now,
+            Ok(_) => return reasons,
+        }
+    }
+}
+
+/// What the wake thread has to act on.
+const fn to_act_on(word: u32) -> u32 {
+    let told = if word & TOLD == 0 { 0 } else { FOR_JAVASCRIPT };
+    word & REASONS & !told
+}
+
+/// Tells the member in a slot that something has happened in a shard. Never under a latch.
+///
+/// # Errors
+/// [`crate::error::Error::Corrupted`] if there is no such slot; so below.
+pub fn tell(segment: &Segment, slot: u64, shard: u64) -> Result<()> {
+    let news_at = segment.layout().member(slot).add(member::NEWS);
+    // Release: what has happened is seen by who takes the bit; pairs with the Acquire in `take_news`.
+    segment.region().fetch_or(news_at, 1 << (shard & 63), Ordering::Release)?;
+    rouse_slot(segment, slot, NEWS)
+}
+
+/// Tells all members that watch a key of a shard. Never under a latch.
+///
+/// # Errors
+/// As above.
+#[cold]
+pub fn tell_watchers(segment: &Segment, shard: u64, hash: u64) -> Result<()> {
+    let (region, layout) = (segment.region(), segment.layout());
+    for slot in 0..members::slots(region)? {
+        let word = |field| region.load(layout.member(slot).add(field), Ordering::Relaxed);
+        let watches = word(member::WATCHES)? >> (shard & 63) & 1 != 0;
+        if watches && word(member::WATCHED)? & log::filter_bit(hash) != 0 {
+            tell(segment, slot, shard)?;
+        }
+    }
+    Ok(())
+}
+
+/// Takes the shards that have news for a member, a bit each. For the member itself.
+///
+/// # Errors
+/// As above.
+pub fn take_news(segment: &Segment, me: MemberId) -> Result<u64> {
+    let at = segment.layout().member(me.slot()).add(member::NEWS);
+    // Acquire: pairs with the Release in `tell`.
+    Ok(segment.region().word(at)?.swap(0, Ordering::Acquire))
+}
+
+/// Notes for a member that every shard may have news for it.
+///
+/// # Errors
+/// As above.
+pub fn note_all(segment: &Segment, me: MemberId) -> Result<()> {
+    let at = segment.layout().member(me.slot()).add(member::NEWS);
+    segment.region().fetch_or(at, u64::MAX, Ordering::Release).map(drop)
+}
+
+/// JavaScript of a member has looked to the end; see [`settle`].
+///
+/// # Errors
+/// As above.
+pub fn settle_member(segment: &Segment, me: MemberId) -> Result<u32> {
+    Ok(settle(segment.region().half(word_of(segment, me.slot()))?))
+}
+
+/// Gives a reason to the member in a slot.
+///
+/// # Errors
+/// As above.
+pub fn rouse_slot(segment: &Segment, slot: u64, reason: u32) -> Result<()> {
+    let at = word_of(segment, slot);
+    let word = segment.region().half(at)?;
+    fault::point(at.bytes());
+    rouse(word, reason);
+    Ok(())
 }
 
 /// Gives a reason to all members.
@@ -85,167 +172,37 @@ pub fn sleep(word: &AtomicU32, timeout: Option<Duration>) -> u32 {
 /// # Errors
 /// [`crate::error::Error::Corrupted`] if the header is damaged.
 pub fn rouse_all(segment: &Segment, reason: u32) -> Result<()> {
-    let (region, layout) = (segment.region(), segment.layout());
-    for info in members::all(region, layout)? {
-        rouse(region.half(word_of(segment, info.id))?, reason);
+    for info in members::all(segment.region(), segment.layout())? {
+        rouse_slot(segment, info.id.slot(), reason)?;
     }
     Ok(())
 }
 
-fn word_of(segment: &Segment, id: MemberId) -> Offset {
-    segment.layout().member(id.slot()).add(member::WAKE)
-}
-
-/// What a member's threads and its wake thread share.
-#[derive(Debug)]
-pub struct Waker {
-    segment: Arc<Segment>,
-    word: Offset,
-    news: Mutex<Vec<Notice>>,
-    thread: OnceLock<Mutex<Option<JoinHandle<()>>>>,
-    stopped: AtomicBool,
-    pending: AtomicUsize,
-}
-
-impl Waker {
-    /// The waker of a member that has just joined.
-    ///
-    /// # Errors
-    /// [`crate::error::Error::Corrupted`] if the slot lies outside the segment.
-    pub fn new(segment: Arc<Segment>, id: MemberId) -> Result<Self> {
-        let word = word_of(&segment, id);
-        // Relaxed: reasons that came late for the slot's former user are nobody's.
-        segment.region().half(word)?.store(0, Ordering::Relaxed);
-        Ok(Self {
-            segment,
-            word,
-            news: Mutex::default(),
-            thread: OnceLock::new(),
-            stopped: AtomicBool::new(false),
-            pending: AtomicUsize::new(0),
-        })
-    }
-
-    /// Whether it belongs to a member of this segment, by this mapping of it.
-    #[must_use]
-    pub fn is_of(&self, segment: &Arc<Segment>) -> bool {
-        Arc::ptr_eq(&self.segment, segment)
-    }
-
-    /// Starts the thread, which calls `listener` from now on until [`stop`](Self::stop). A second
-    /// call does nothing.
-    ///
-    /// # Errors
-    /// [`crate::error::Error::System`] if there can be no more threads.
-    pub fn listen(self: &Arc<Self>, listener: Listener) -> Result<()> {
-        let mut result = Ok(());
-        self.thread.get_or_init(|| {
-            let waker = Arc::clone(self);
-            let started = crate::os::spawn("csm-wake", move || waker.run(&listener));
-            let handle = started.map_err(|error| result = Err(error)).ok();
-            Mutex::new(handle)
-        });
-        result
-    }
-
-    /// Has the thread pass on a notice, if it was started: nobody else would.
-    pub fn notify(&self, notice: Notice) {
-        if self.thread.get().is_none() {
-            return;
-        }
-        lock(&self.news).push(notice);
-        self.rouse(NEWS);
-    }
-
-    /// From now on the member waits for something: the thread looks again by itself, until
-    /// [`expect_no_more`](Self::expect_no_more) was called as often.
-    pub fn expect(&self) {
-        // Relaxed: the reason carries it over.
-        if self.pending.fetch_add(1, Ordering::Relaxed) == 0 {
-            self.rouse(LOOK);
-        }
-    }
-
-    /// Ends what [`expect`](Self::expect) began.
-    pub fn expect_no_more(&self) {
-        self.pending.fetch_sub(1, Ordering::Relaxed);
-    }
-
-    /// Ends the thread and waits for its end, unless it is the thread itself that calls.
-    pub fn stop(&self) {
-        // Release: pairs with the Acquire in `run`.
-        self.stopped.store(true, Ordering::Release);
-        self.rouse(LOOK);
-        let handle = self.thread.get().and_then(|thread| lock(thread).take());
-        if let Some(handle) = handle
-            && handle.thread().id() != std::thread::current().id()
-        {
-            let _ = handle.join();
-        }
-    }
-
-    fn rouse(&self, reason: u32) {
-        // The offset was good when the waker was made.
-        if let Ok(word) = self.segment.region().half(self.word) {
-            rouse(word, reason);
-        }
-    }
-
-    fn run(&self, listener: &Listener) {
-        let Ok(word) = self.segment.region().half(self.word) else {
-            return;
-        };
-        // Acquire: pairs with the Release in `stop`.
-        while !self.stopped.load(Ordering::Acquire) {
-            let is_waiting = self.pending.load(Ordering::Relaxed) > 0;
-            let reasons = sleep(word, is_waiting.then_some(LOOK_AGAIN));
-            let notices = self.collect(reasons);
-            if !notices.is_empty() && !self.stopped.load(Ordering::Acquire) {
-                listener(&notices);
-            }
-        }
-    }
-
-    fn collect(&self, reasons: u32) -> Vec<Notice> {
-        let mut notices = std::mem::take(&mut *lock(&self.news));
-        if reasons & REPAIRED != 0 {
-            notices.push(Notice::Repaired);
-        }
-        notices
-    }
-}
-
-/// Nothing here leaves what it has locked half changed.
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
-#[cfg(test)]
+#[cfg(all(test, not(shm_loom)))]
 mod tests {
     use super::*;
-    use crate::os::process::ProcessId;
-    use std::sync::mpsc;
-
-    fn waker() -> Arc<Waker> {
-        let segment = Arc::new(crate::store::create(16 << 20).unwrap());
-        let id = members::join(segment.region(), segment.layout(), ProcessId::current(), 0);
-        Arc::new(Waker::new(segment, id.unwrap()).unwrap())
-    }
-
-    fn listen(waker: &Arc<Waker>) -> mpsc::Receiver<Vec<Notice>> {
-        let (send, receive) = mpsc::channel();
-        let listener = move |notices: &[Notice]| drop(send.send(notices.to_vec()));
-        waker.listen(Box::new(listener)).unwrap();
-        receive
-    }
+    use std::time::Duration;
 
     #[test]
     fn a_reason_that_is_there_lets_nobody_sleep() {
         let word = AtomicU32::new(0);
-        rouse(&word, NEWS);
-        assert_eq!(sleep(&word, None), NEWS);
-        assert_eq!(sleep(&word, Some(Duration::from_millis(1))), 0);
+        rouse(&word, OTHER);
+        assert_eq!(sleep(&word), OTHER);
         assert_eq!(word.load(Ordering::Relaxed), 0);
+    }
+
+    #[test]
+    fn what_comes_while_javascript_is_told_waits_for_it() {
+        let word = AtomicU32::new(0);
+        rouse(&word, NEWS);
+        assert_eq!(sleep(&word), NEWS);
+        rouse(&word, NEWS);
+        rouse(&word, OTHER);
+        assert_eq!(sleep(&word), OTHER, "only what is not JavaScript's");
+        assert_eq!(settle(&word), NEWS);
+        assert_eq!(settle(&word), 0);
+        rouse(&word, REPAIRED);
+        assert_eq!(sleep(&word), REPAIRED);
     }
 
     #[test]
@@ -255,71 +212,29 @@ mod tests {
         std::thread::scope(|scope| {
             scope.spawn(|| {
                 for _ in 0..ROUNDS {
-                    while sleep(&there, None) & NEWS == 0 {}
-                    rouse(&back, NEWS);
+                    assert_eq!(sleep(&there), OTHER);
+                    rouse(&back, OTHER);
                 }
             });
             for _ in 0..ROUNDS {
-                rouse(&there, NEWS);
-                while sleep(&back, None) & NEWS == 0 {}
+                rouse(&there, OTHER);
+                assert_eq!(sleep(&back), OTHER);
             }
         });
     }
 
     #[test]
     fn a_new_reason_wakes_who_sleeps_beside_an_old_one() {
-        // As if a waker had been killed between its reason and its call.
-        let word = AtomicU32::new(SLEEPING);
+        let word = AtomicU32::new(0);
         std::thread::scope(|scope| {
-            let sleeper = scope.spawn(|| {
-                futex::wait(&word, SLEEPING, None);
-                word.swap(0, Ordering::Acquire)
-            });
-            std::thread::sleep(Duration::from_millis(20));
+            let sleeper = scope.spawn(|| sleep(&word));
+            while word.load(Ordering::Relaxed) & SLEEPING == 0 {
+                std::thread::sleep(Duration::from_millis(1));
+            }
+            // As if a waker had been killed between its reason and its call.
             word.fetch_or(NEWS, Ordering::Release);
             rouse(&word, REPAIRED);
-            assert_eq!(sleeper.join().unwrap(), SLEEPING | NEWS | REPAIRED);
+            assert_eq!(sleeper.join().unwrap(), NEWS | REPAIRED);
         });
-    }
-
-    #[test]
-    fn notices_arrive_in_order_and_end_with_stop() {
-        let waker = waker();
-        waker.notify(Notice::HubFound);
-        let notices = listen(&waker);
-        for notice in [Notice::HubLost, Notice::HubFound] {
-            waker.notify(notice);
-        }
-        let mut got = Vec::new();
-        while got.len() < 2 {
-            got.extend(notices.recv().unwrap());
-        }
-        assert_eq!(got, [Notice::HubLost, Notice::HubFound]);
-        waker.stop();
-        waker.notify(Notice::HubLost);
-        assert!(notices.recv().is_err(), "the thread has ended");
-    }
-
-    #[test]
-    fn all_members_learn_of_a_repair() {
-        let waker = waker();
-        let notices = listen(&waker);
-        rouse_all(&waker.segment, REPAIRED).unwrap();
-        assert_eq!(notices.recv().unwrap(), [Notice::Repaired]);
-        waker.stop();
-    }
-
-    #[test]
-    fn the_thread_may_stop_itself() {
-        let waker = waker();
-        let (send, receive) = mpsc::channel();
-        let inner = Arc::clone(&waker);
-        let listener = move |_: &[Notice]| {
-            inner.stop();
-            let _ = send.send(());
-        };
-        waker.listen(Box::new(listener)).unwrap();
-        waker.notify(Notice::HubLost);
-        receive.recv().unwrap();
     }
 }

@@ -67,7 +67,8 @@ pub(super) fn run(shared: &Shared, jobs: &Receiver<Job>, done: &Sender<Done>) {
                 let _ = done.send(Done { process, is_mended });
             }
             Job::Sweep(watched) => {
-                let result = mend(segment, *me, |info| !watched.contains(&info.process));
+                let result =
+                    mend(segment, *me, |info| info.has_left || !watched.contains(&info.process));
                 if let Err(Some(process)) = result {
                     let _ = done.send(Done { process, is_mended: false });
                 }
@@ -112,7 +113,7 @@ fn mend(
     let mut freed = 0;
     let mut stopped_at = None;
     for info in members::all(segment.region(), segment.layout()).map_err(|_| None)? {
-        if info.id == me || !choose(&info) || !info.process.is_dead() {
+        if info.id == me || !choose(&info) || !info.is_dead() {
             continue;
         }
         if repair::mend(segment, me, info.id).is_err() {

@@ -6,6 +6,7 @@
 //! name, less and less often, until the process that had the name is dead: no other can have it.
 
 use super::notify;
+use super::waker::Notice;
 use crate::error::{Error, Result};
 use crate::hub::admission::{check_hub, refused};
 use crate::hub::message::{Hello, Reply, Request, parse, to_bytes};
@@ -14,7 +15,6 @@ use crate::os::process::ProcessId;
 use crate::os::socket::{Connection, Received};
 use crate::os::{fd, spawn};
 use crate::segment::Segment;
-use crate::wake::Notice;
 use crossbeam_channel::{Receiver, Sender, unbounded};
 use dashmap::DashMap;
 use rustix::fd::{AsFd, OwnedFd};

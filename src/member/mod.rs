@@ -1,19 +1,26 @@
 //! A member: one JavaScript environment (a main thread or a `worker_thread`), attached.
 //!
 //! A process connects and maps once (`link.rs`); each of its environments has a slot of its own and,
-//! from when it first wants to hear of something, a wake thread ([`crate::wake`]).
+//! from when it first wants to hear of something, a wake thread (`waker.rs`).
 
 mod link;
+mod news;
+mod waker;
+
+pub use news::News;
+pub use waker::{Listener, Notice, Waker};
 
 use crate::error::{Error, Result};
 use crate::hub::{Hub, HubName};
+use crate::locks::{self, Locks, Spinner, Ticket};
 use crate::os::process::ProcessId;
 use crate::segment::Segment;
 use crate::segment::members::{self, MemberId};
 use crate::store::Store;
-use crate::wake::{Listener, Notice, Waker};
+use crate::watches::{self, Watches};
 use dashmap::DashMap;
 use link::Link;
+use std::collections::VecDeque;
 use std::sync::{Arc, LazyLock};
 use std::time::{Duration, Instant};
 
@@ -36,6 +43,10 @@ pub enum Role<'h> {
 #[derive(Debug)]
 pub struct Member {
     store: Store,
+    locks: Locks,
+    watches: Watches,
+    /// Tickets that were granted, and whether the lock was abandoned: still to be told.
+    granted: VecDeque<(Ticket, bool)>,
     waker: Arc<Waker>,
 }
 
@@ -82,8 +93,14 @@ impl Member {
         };
         let waker = Arc::new(Waker::new(Arc::clone(segment), id)?);
         MEMBERS.insert(key(segment, id), Arc::clone(&waker));
-        let store = Store::new(Arc::clone(segment), id);
-        Ok(Self { store, waker })
+        let spinner = Spinner::new(std::thread::available_parallelism().map_or(1, usize::from));
+        Ok(Self {
+            store: Store::new(Arc::clone(segment), id),
+            locks: Locks::new(Arc::clone(segment), id, spinner),
+            watches: Watches::new(Arc::clone(segment), id),
+            granted: VecDeque::new(),
+            waker,
+        })
     }
 
     /// The store as this member sees it.
@@ -91,6 +108,23 @@ impl Member {
     #[must_use]
     pub const fn store(&self) -> &Store {
         &self.store
+    }
+
+    /// The locks as this member sees them.
+    #[inline]
+    pub const fn locks(&mut self) -> &mut Locks {
+        &mut self.locks
+    }
+
+    /// The keys that this member watches.
+    #[inline]
+    pub const fn watches(&mut self) -> &mut Watches {
+        &mut self.watches
+    }
+
+    /// From now on it spins for locks only if the process may use more than one processor.
+    pub const fn use_processors(&mut self, processors: usize) {
+        self.locks.set_spinner(Spinner::new(processors));
     }
 
     /// The slot and generation of this member.
@@ -126,8 +160,15 @@ impl Drop for Member {
         // In this order: nobody of this process wakes the slot's next user, whose word it then is.
         MEMBERS.remove(&key(segment, self.id()));
         self.waker.stop();
+        let (region, layout, me) = (segment.region(), segment.layout(), self.id());
+        let given_up =
+            locks::give_up_all(segment, me, me).and_then(|()| watches::end_all(segment, me, me));
+        // What cannot be given up now, for somebody is stopped under a latch, is left to the hub.
         // The slot was good when it was taken.
-        let _ = members::leave(segment.region(), segment.layout(), self.id());
+        let _ = match given_up {
+            Ok(()) => members::leave(region, layout, me),
+            Err(_) => members::abandon(region, layout, me),
+        };
     }
 }
 

@@ -1,15 +1,15 @@
 //! A call from JavaScript: its arguments, and what goes back.
 //!
-//! Each method is a plain function of an [`Engine`] and a [`Call`]; [`method!`] wraps it into the C
+//! Each method is a plain function of a [`Face`] and a [`Call`]; [`method!`] wraps it into the C
 //! function that Node-API wants. A method that fails throws the error that `lib/errors.js` makes.
 
-use super::engine::Engine;
+use super::engine::Face;
 use super::errors;
 use crate::error::{Error, Result};
 use napi::sys;
 use std::ptr;
 
-/// Wraps `fn(&Engine, &Call<N>) -> Result<sys::napi_value>` into a Node-API callback.
+/// Wraps `fn(&Face, &Call<N>) -> Result<sys::napi_value>` into a Node-API callback.
 macro_rules! method {
     ($name:ident, $arguments:literal, $function:path) => {
         pub(super) unsafe extern "C" fn $name(
@@ -32,13 +32,13 @@ pub(super) struct Call<const N: usize> {
 /// Runs a method and turns its error into an exception.
 ///
 /// # Safety
-/// `env` and `info` are those of a callback whose data is an [`Engine`] that lives as long as its
+/// `env` and `info` are those of a callback whose data is a [`Face`] that lives as long as its
 /// environment, and this is that environment's thread.
 #[inline(always)]
 pub(super) unsafe fn run<const N: usize>(
     env: sys::napi_env,
     info: sys::napi_callback_info,
-    method: impl FnOnce(&Engine, &Call<N>) -> Result<sys::napi_value>,
+    method: impl FnOnce(&Face, &Call<N>) -> Result<sys::napi_value>,
 ) -> sys::napi_value {
     let mut arguments = [ptr::null_mut(); N];
     let mut count = N;
@@ -48,13 +48,13 @@ pub(super) unsafe fn run<const N: usize>(
         let to = arguments.as_mut_ptr();
         sys::napi_get_cb_info(env, info, &raw mut count, to, ptr::null_mut(), &raw mut data);
     }
-    // SAFETY: the caller says that data is an engine; methods run on its one thread, and it is
-    // freed by the environment's cleanup hook, after which no JavaScript runs.
-    let engine = unsafe { &*data.cast::<Engine>() };
-    match method(engine, &Call { env, arguments }) {
+    // SAFETY: the caller says that data is a face; methods run on its one thread, and it is freed
+    // by the environment's cleanup hook, after which no JavaScript runs.
+    let face = unsafe { &*data.cast::<Face>() };
+    match method(face, &Call { env, arguments }) {
         Ok(value) => value,
         Err(error) => {
-            errors::throw(env, engine, &error);
+            errors::throw(env, face, &error);
             ptr::null_mut()
         }
     }

@@ -1,12 +1,13 @@
 //! The engine of one JavaScript environment: what all its calls share.
 
-use super::{cold, hot};
+use super::buffers::Buffers;
+use super::{cold, hot, news};
+use crate::entry::Namespace;
 use crate::error::{Error, Result};
 use crate::hub::{self, Hub, HubName};
-use crate::member::{Member, Role};
-use crate::node::hot::Buffers;
-use crate::store::{Settings, Store};
-use crate::wake::Notice;
+use crate::member::{Member, Notice, Role};
+use crate::store::Settings;
+
 use napi::bindgen_prelude::{
     FnArgs, Function, FunctionRef, JsObjectValue, JsValue, Object, Uint32Array, Unknown,
 };
@@ -15,13 +16,16 @@ use napi::{Env, Status, sys};
 use serde_json::Value;
 use std::cell::{Cell, RefCell};
 use std::ffi::{CStr, c_void};
+use std::ops::Deref;
 use std::ptr;
 use std::sync::Arc;
 use std::time::Duration;
 
 type MakeError = FunctionRef<FnArgs<(String, String, Value)>, Unknown<'static>>;
-/// Calls the host's `warn` from any thread; weak, so that it keeps no process alive.
+/// Calls the host's `warn` from any thread; weak, so that it keeps no process alive. So does `news`.
 type Warn = ThreadsafeFunction<String, (), String, Status, false, true>;
+
+type Tell = ThreadsafeFunction<(), (), (), Status, false, true>;
 
 /// Until lib/ has configured something, which it does at once.
 const DEFAULT: Settings = Settings { maximum: 1 << 30, mode: 0 };
@@ -36,6 +40,23 @@ pub(super) struct Engine {
     _status: Uint32Array,
     make_error: MakeError,
     warn: Arc<Warn>,
+    news: Arc<Tell>,
+    processors: usize,
+}
+
+/// The engine for the keys of one namespace: what JavaScript's methods are bound to.
+pub(super) struct Face {
+    engine: &'static Engine,
+    pub(super) namespace: Namespace,
+}
+
+impl Deref for Face {
+    type Target = Engine;
+
+    #[inline(always)]
+    fn deref(&self) -> &Engine {
+        self.engine
+    }
 }
 
 struct State {
@@ -45,17 +66,25 @@ struct State {
 }
 
 /// The methods of the object that `open` returns.
-const METHODS: [(&CStr, sys::napi_callback); 12] = [
+const METHODS: [(&CStr, sys::napi_callback); 20] = [
     (c"get", Some(hot::get)),
     (c"has", Some(hot::has)),
     (c"set", Some(hot::set)),
     (c"remove", Some(hot::remove)),
     (c"incr", Some(hot::incr)),
+    (c"lock", Some(hot::lock)),
+    (c"unlock", Some(hot::unlock)),
+    (c"watch", Some(news::watch)),
+    (c"unwatch", Some(news::unwatch)),
+    (c"next", Some(news::next)),
+    (c"look", Some(news::look)),
     (c"configure", Some(cold::configure)),
     (c"suggest", Some(cold::suggest)),
     (c"attach", Some(cold::attach)),
     (c"mode", Some(cold::mode)),
+    (c"nonce", Some(cold::nonce)),
     (c"stats", Some(cold::stats)),
+    (c"verify", Some(cold::verify)),
     (c"close", Some(cold::close)),
     (c"nothing", Some(cold::nothing)),
 ];
@@ -71,6 +100,8 @@ impl Engine {
         let make_error: Function<'_, FnArgs<(String, String, Value)>, Unknown<'static>> =
             host.get_named_property("makeError")?;
         let warn: Function<'_, String, ()> = host.get_named_property("warn")?;
+        let news: Function<'_, (), ()> = host.get_named_property("news")?;
+        let processors: u32 = host.get_named_property("processors")?;
         let hub = if role == "primary" { Some(start_hub()?) } else { None };
         if hub.is_none() {
             // While the parent lives; who cannot tell now is told when it attaches.
@@ -88,6 +119,8 @@ impl Engine {
             _status: status,
             make_error: make_error.create_ref()?,
             warn: Arc::new(warn.build_threadsafe_function().weak::<true>().build()?),
+            news: Arc::new(news.build_threadsafe_function().weak::<true>().build()?),
+            processors: processors as usize,
         }));
         env.add_env_cleanup_hook(engine as usize, |address| {
             // SAFETY: the box given up above, which nobody frees but this hook, once; no JavaScript
@@ -98,11 +131,24 @@ impl Engine {
         Ok(unsafe { &*engine })
     }
 
-    /// The object's methods as functions that carry the engine as their data.
+    /// The object's methods as functions that carry a face as their data, one for users' keys; and
+    /// in `package` those for the package's own keys.
     pub(super) fn object<'e>(&'static self, env: &'e Env) -> napi::Result<Object<'e>> {
+        let mut object = self.face(env, Namespace::USER)?;
+        object.set("package", self.face(env, Namespace::PACKAGE)?)?;
+        Ok(object)
+    }
+
+    fn face<'e>(&'static self, env: &'e Env, namespace: Namespace) -> napi::Result<Object<'e>> {
         let object = Object::new(env)?;
+        let face = Box::into_raw(Box::new(Face { engine: self, namespace }));
+        env.add_env_cleanup_hook(face as usize, |address| {
+            // SAFETY: the box given up above, which nobody frees but this hook, once; no JavaScript
+            // of the environment, and so no method of the face, runs after it.
+            drop(unsafe { Box::from_raw(address as *mut Face) });
+        })?;
         for (name, callback) in METHODS {
-            let data = ptr::from_ref(self).cast_mut().cast::<c_void>();
+            let data = face.cast::<c_void>();
             let length = name.count_bytes().cast_signed();
             let mut function = ptr::null_mut();
             // SAFETY: name and results are valid; the data lives as long as the environment.
@@ -127,16 +173,16 @@ impl Engine {
         Ok(object)
     }
 
-    /// Runs an operation on the store, if this environment is attached.
+    /// Runs an operation, if this environment is attached.
     #[inline(always)]
-    pub(super) fn with_store<T>(
+    pub(super) fn with_member<T>(
         &self,
-        operation: impl FnOnce(&Store, &mut Buffers) -> Result<T>,
+        operation: impl FnOnce(&mut Member, &mut Buffers) -> Result<T>,
     ) -> Result<T> {
         let mut state = self.state.borrow_mut();
         let State { member, buffers, .. } = &mut *state;
         match member {
-            Some(member) => operation(member.store(), buffers),
+            Some(member) => operation(member, buffers),
             None => Err(Error::Closed),
         }
     }
@@ -167,11 +213,12 @@ impl Engine {
             Some(hub) => Role::Primary(hub),
             None => Role::Worker(HubName::expected()?),
         };
-        let Some(member) = Member::attach(&role, self.thread, timeout)? else {
+        let Some(mut member) = Member::attach(&role, self.thread, timeout)? else {
             return Ok(false);
         };
-        let warn = Arc::clone(&self.warn);
-        member.listen(Box::new(move |notices| pass_on(&warn, notices)))?;
+        member.use_processors(self.processors);
+        let (warn, news) = (Arc::clone(&self.warn), Arc::clone(&self.news));
+        member.listen(Box::new(move |notices| pass_on(&warn, &news, notices)))?;
         state.member = Some(member);
         Ok(true)
     }
@@ -189,6 +236,15 @@ impl Engine {
         // SAFETY: the memory of `_status`, which has an element at least; JavaScript reads it on
         // this thread, after the call.
         unsafe { self.status.get().write(tag) };
+    }
+
+    /// Tells JavaScript what kind of news it got, and of which watch.
+    pub(super) fn set_news(&self, kind: u32, watch: u32) {
+        // SAFETY: as above; the status has four elements.
+        unsafe {
+            self.status.get().add(1).write(kind);
+            self.status.get().add(2).write(watch);
+        }
     }
 
     /// Throws the error that the host's `makeError` makes.
@@ -211,7 +267,10 @@ fn start_hub() -> napi::Result<&'static Hub> {
 }
 
 /// Tells the program what it should know; that all is well again, it need not.
-fn pass_on(warn: &Warn, notices: &[Notice]) {
+fn pass_on(warn: &Warn, news: &Tell, notices: &[Notice]) {
+    if notices.contains(&Notice::News) {
+        news.call((), ThreadsafeFunctionCallMode::NonBlocking);
+    }
     let is_of_hub = |notice: &&Notice| matches!(notice, Notice::HubLost | Notice::HubFound);
     if notices.iter().rfind(is_of_hub) == Some(&Notice::HubLost) {
         let message = "The primary is gone: what is shared stays, but no process can join";

@@ -7,11 +7,14 @@
 #![allow(unsafe_code, reason = "Node-API is a C interface")]
 #![cfg_attr(test, allow(dead_code, reason = "napi-derive exports nothing from a test program"))]
 
+mod buffers;
 mod calls;
 mod cold;
 mod engine;
 mod errors;
 mod hot;
+mod news;
+mod payload;
 
 use engine::Engine;
 use napi::bindgen_prelude::{Either3, Null, Object, Undefined};
@@ -21,7 +24,9 @@ use napi_derive::napi;
 /// Gives this JavaScript environment its engine.
 ///
 /// `host` holds `role` (`'primary'` or `'worker'`), `status` (a `Uint32Array`, whose first element
-/// gets the tag of each value read), `makeError(code, message, details)` and `warn(message)`.
+/// gets the tag of each value read, the next two the kind of each of the news and the watch that it is
+/// of), `makeError(code, message, details)`, `warn(message)`, `news()`, which is called when there
+/// is something for `next()` to give, and `processors`, of which the process may use so many.
 ///
 /// # Errors
 /// Whatever the JavaScript engine fails with.

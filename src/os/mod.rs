@@ -2,13 +2,13 @@
 
 #[cfg(not(shm_loom))]
 pub mod fd;
-#[cfg(not(shm_loom))]
+#[cfg_attr(shm_loom, path = "modelled_futex.rs")]
 pub mod futex;
 #[cfg(not(shm_loom))]
 pub mod mapping;
 #[cfg(not(shm_loom))]
 pub mod poll;
-#[cfg_attr(shm_loom, path = "modelled.rs")]
+#[cfg_attr(shm_loom, path = "modelled_process.rs")]
 pub mod process;
 #[cfg(not(shm_loom))]
 pub mod socket;

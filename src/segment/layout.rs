@@ -6,10 +6,12 @@
 //! ```text
 //! header        1 page    magic, version, sizes, hash key; the latch of the pages
 //! members       256 B     a slot each: who it is, its wake word, what it is building, its counters
-//! shards        4 KiB     latch, sequence, intent; bounds of table, heap and log
+//! shards        4 KiB     latch, sequence, intent; bounds of tables, heap and log; the last is the
+//!                         cache's
 //! pages         8 B       one word of fact for each page of the page area
 //! spans         32 B      what a span's blocks are like, for each place where a span may stand
-//! buckets       8 B       the heads of the chains, an array for each shard
+//! buckets       8 B       the heads of the chains: an array for each shard's values, one for its
+//!                         locks, one for the cache
 //! log rings     16 B      records of watched changes, a ring for each shard
 //! page area     4 KiB     spans of blocks and runs of pages
 //! ```
@@ -20,7 +22,7 @@ use crate::segment::region::Offset;
 /// "csm-seg" and a zero byte: the first word of a segment.
 pub const MAGIC: u64 = u64::from_le_bytes(*b"csm-seg\0");
 /// Raised with every change of the layout or of the protocol on it.
-pub const VERSION: u64 = 1;
+pub const VERSION: u64 = 2;
 
 /// Bytes of a page: the grain of the page area and of what the system is asked for.
 pub const PAGE: u64 = 4096;
@@ -87,12 +89,14 @@ pub mod shard {
     pub const DOMAIN: u64 = 0;
     /// Last version given to a change of this shard.
     pub const VERSION: u64 = domain::USER;
+    /// The counts of the table of values, or of the cache's entries; see [`super::table`].
+    pub const TABLE: u64 = domain::USER + 8;
     /// Buckets in use (linear hashing).
-    pub const BUCKETS: u64 = domain::USER + 8;
+    pub const BUCKETS: u64 = TABLE + super::table::BUCKETS;
     /// Buckets that have memory.
-    pub const BUCKETS_BACKED: u64 = domain::USER + 16;
+    pub const BUCKETS_BACKED: u64 = TABLE + super::table::BACKED;
     /// Entries in the table.
-    pub const ENTRIES: u64 = domain::USER + 24;
+    pub const ENTRIES: u64 = TABLE + super::table::ENTRIES;
     /// Bytes of blocks and runs that hold entries, or that the log keeps.
     pub const BYTES_USED: u64 = domain::USER + 32;
     /// A Bloom filter of one word: which keys somebody watches.
@@ -110,8 +114,54 @@ pub mod shard {
     pub const LOG_BACKED: u64 = LOG_HEAD + 24;
     /// One word for each size class: the first span with a free block.
     pub const CLASSES: u64 = LOG_HEAD + 64;
+    /// The counts of the table of locks; see [`super::table`].
+    pub const LOCK_TABLE: u64 = 2048;
+    /// Which of the seats is given next.
+    pub const NEXT_SEAT: u64 = LOCK_TABLE + super::table::BYTES;
+    /// Seats: locks that keep their entry while nobody holds them.
+    pub const SEATS: u64 = 2112;
+    /// What the cache's shard has in addition; see [`super::cache`].
+    pub const CACHE: u64 = SEATS + super::LOCK_SEATS * 8;
     /// Bytes of a shard.
     pub const BYTES: u64 = super::PAGE;
+}
+
+/// Offsets in the counts of a table.
+pub mod table {
+    /// Buckets in use.
+    pub const BUCKETS: u64 = 0;
+    /// Buckets that have memory.
+    pub const BACKED: u64 = 8;
+    /// Entries in the table.
+    pub const ENTRIES: u64 = 16;
+    /// Bytes of the counts.
+    pub const BYTES: u64 = 24;
+}
+
+/// Offsets in what the cache's shard has in addition to a shard.
+pub mod cache {
+    /// The entry that was used last.
+    pub const NEWEST: u64 = 0;
+    /// The entry that goes first.
+    pub const OLDEST: u64 = 8;
+    /// Sum of the lengths of all entries, a double.
+    pub const LENGTH: u64 = 16;
+    /// Entries up to this version belong to a cache that there is no more.
+    pub const SINCE: u64 = 24;
+    /// Bound of the length, a double; infinite: none.
+    pub const MAX: u64 = 32;
+    /// How long an entry is good, in ms, a double; 0: for ever.
+    pub const MAX_AGE: u64 = 40;
+    /// The options that are on or off.
+    pub const FLAGS: u64 = 48;
+    /// The member that hears what left the cache, if its options ask for that.
+    pub const HEIR: u64 = 56;
+    /// The entries that have left the cache and wait for the heir, oldest first.
+    pub const ESTATE: u64 = 64;
+    /// The last of them.
+    pub const ESTATE_END: u64 = 72;
+    /// Bytes.
+    pub const BYTES: u64 = 80;
 }
 
 /// Offsets in a member slot.
@@ -122,11 +172,19 @@ pub mod member {
     pub const START_TIME: u64 = 8;
     /// Number of its thread in its process, 0 for the main one.
     pub const THREAD: u64 = 16;
+    /// A bit for each shard of which it watches keys.
+    pub const WATCHES: u64 = 24;
+    /// A Bloom filter of one word: which keys it watches.
+    pub const WATCHED: u64 = 32;
+    /// A bit for each shard in which it may have lock requests.
+    pub const CLAIMS: u64 = 40;
     /// The word its wake thread sleeps on (a half word).
     pub const WAKE: u64 = 64;
     /// Two words: one more than the page at which a run it is building starts (see
     /// [`crate::heap::pages::Note`]).
     pub const BUILDING: u64 = 72;
+    /// A bit for each shard in which something has happened that concerns it.
+    pub const NEWS: u64 = 88;
     /// One more than the page of the run it is reading: nobody may reuse that one.
     pub const HAZARD: u64 = 128;
     /// Operations that read.
@@ -156,6 +214,9 @@ pub mod span {
 /// Number of block size classes: 64 bytes to 4096, four to each doubling.
 pub const CLASSES: u64 = 25;
 
+/// Locks of a shard that keep their entry while nobody holds them.
+pub const LOCK_SEATS: u64 = 32;
+
 /// Bytes of a log record: block and kind, version.
 pub const LOG_RECORD: u64 = 16;
 
@@ -166,14 +227,18 @@ pub struct Layout {
     pub maximum: u64,
     /// Bytes of the file.
     pub length: u64,
-    /// Shards; a power of two.
+    /// Shards of values and locks; a power of two up to 64.
     pub shards: u64,
     /// Pages of a span; a power of two.
     pub span_pages: u64,
     /// Pages of the page area; whole spans.
     pub pages: u64,
-    /// Bucket words reserved for each shard.
+    /// Bucket words reserved for the values of each shard.
     pub buckets: u64,
+    /// Bucket words reserved for the locks of each shard.
+    pub lock_buckets: u64,
+    /// Bucket words reserved for the cache.
+    pub cache_buckets: u64,
     /// Log records of each shard.
     pub log_records: u64,
     /// Bytes of blocks that each shard keeps for its log.
@@ -183,15 +248,29 @@ pub struct Layout {
     facts_at: u64,
     spans_at: u64,
     buckets_at: u64,
+    locks_at: u64,
+    cache_at: u64,
     logs_at: u64,
     area_at: u64,
+}
+
+/// Where a table stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct TablePlace {
+    /// Its counts; see [`table`].
+    pub counts: Offset,
+    /// Its first bucket.
+    pub buckets: Offset,
+    /// How many buckets it may have.
+    pub reserved: u64,
 }
 
 impl Layout {
     /// The layout of a segment of at most `maximum` bytes.
     ///
     /// More shards and longer spans for larger ones; at most an eighth is lost to spans that are
-    /// only partly used (shards x classes x span), and a sixteenth is kept for buckets.
+    /// only partly used (shards x classes x span). A sixteenth is kept for buckets of values, a
+    /// 256th for those of locks, a 128th for those of the cache.
     ///
     /// # Errors
     /// [`Error::BadSize`] outside [`MINIMUM_BYTES`] to [`MAXIMUM_BYTES`].
@@ -206,14 +285,18 @@ impl Layout {
             256..1024 => (32, 8),
             _ => (64, 16),
         };
-        let buckets = (maximum / 16 / shards / PAGE) * (PAGE / 8);
+        let whole_pages = |bytes: u64| bytes / PAGE * (PAGE / 8);
+        let buckets = whole_pages(maximum / 16 / shards);
+        let lock_buckets = whole_pages(maximum / 256 / shards);
+        let cache_buckets = whole_pages(maximum / 128);
         let log_bytes = maximum / 64 / shards;
         let log_records = log_bytes / 256;
 
         let members_at = PAGE;
         let shards_at = members_at + MEMBERS * member::BYTES;
-        let facts_at = shards_at + shards * shard::BYTES;
-        let fixed = facts_at + shards * (buckets * 8 + to_page(log_records * LOG_RECORD));
+        let facts_at = shards_at + (shards + 1) * shard::BYTES;
+        let all_buckets = shards * (buckets + lock_buckets) + cache_buckets;
+        let fixed = facts_at + all_buckets * 8 + shards * to_page(log_records * LOG_RECORD);
         // What is left holds whole spans, each with its facts and its record.
         let span = span_pages * (PAGE + 8) + span::BYTES;
         let spans = (maximum - fixed - 4 * PAGE - span_pages * PAGE) / span;
@@ -221,7 +304,9 @@ impl Layout {
 
         let spans_at = to_page(facts_at + pages * 8);
         let buckets_at = to_page(spans_at + spans * span::BYTES);
-        let logs_at = buckets_at + shards * buckets * 8;
+        let locks_at = buckets_at + shards * buckets * 8;
+        let cache_at = locks_at + shards * lock_buckets * 8;
+        let logs_at = cache_at + cache_buckets * 8;
         let area_at = (logs_at + shards * to_page(log_records * LOG_RECORD))
             .next_multiple_of(span_pages * PAGE);
         let length = area_at + pages * PAGE;
@@ -232,6 +317,8 @@ impl Layout {
             span_pages,
             pages,
             buckets,
+            lock_buckets,
+            cache_buckets,
             log_records,
             log_bytes,
             members_at,
@@ -239,6 +326,8 @@ impl Layout {
             facts_at,
             spans_at,
             buckets_at,
+            locks_at,
+            cache_at,
             logs_at,
             area_at,
         })
@@ -268,10 +357,30 @@ impl Layout {
         Offset::new(self.spans_at + page / self.span_pages * span::BYTES)
     }
 
-    /// A bucket of a shard.
+    /// Number of the cache's shard, the one behind those of values.
     #[must_use]
-    pub const fn bucket(&self, shard: u64, bucket: u64) -> Offset {
-        Offset::new(self.buckets_at + shard * self.buckets * 8).word(bucket)
+    pub const fn cache(&self) -> u64 {
+        self.shards
+    }
+
+    /// The table of a shard's values, or of the cache.
+    #[must_use]
+    pub const fn table(&self, shard: u64) -> TablePlace {
+        let (start, reserved) = if shard == self.cache() {
+            (self.cache_at, self.cache_buckets)
+        } else {
+            (self.buckets_at + shard * self.buckets * 8, self.buckets)
+        };
+        let counts = self.shard(shard).add(shard::TABLE);
+        TablePlace { counts, buckets: Offset::new(start), reserved }
+    }
+
+    /// The table of a shard's locks.
+    #[must_use]
+    pub const fn locks(&self, shard: u64) -> TablePlace {
+        let buckets = Offset::new(self.locks_at + shard * self.lock_buckets * 8);
+        let counts = self.shard(shard).add(shard::LOCK_TABLE);
+        TablePlace { counts, buckets, reserved: self.lock_buckets }
     }
 
     /// The place of the log record with number `position`.
@@ -341,6 +450,11 @@ mod tests {
         MAXIMUM_BYTES,
     ];
 
+    fn end_of(table: TablePlace) -> Offset {
+        assert!(table.reserved > 0 && table.buckets.bytes().is_multiple_of(PAGE));
+        table.buckets.word(table.reserved)
+    }
+
     #[test]
     fn parts_do_not_overlap_and_fit_into_the_maximum() {
         for maximum in SIZES {
@@ -348,10 +462,12 @@ mod tests {
             let ring = to_page(layout.log_records * LOG_RECORD);
             let ends = [
                 (layout.member(MEMBERS), layout.shards_at),
-                (layout.shard(layout.shards), layout.facts_at),
+                (layout.shard(layout.cache() + 1), layout.facts_at),
                 (layout.fact(layout.pages), layout.spans_at),
                 (layout.span(layout.pages), layout.buckets_at),
-                (layout.bucket(layout.shards, 0), layout.logs_at),
+                (end_of(layout.table(layout.shards - 1)), layout.locks_at),
+                (end_of(layout.locks(layout.shards - 1)), layout.cache_at),
+                (end_of(layout.table(layout.cache())), layout.logs_at),
                 (Offset::new(layout.logs_at + layout.shards * ring), layout.area_at),
                 (layout.page(layout.pages), layout.length),
             ];
@@ -386,6 +502,8 @@ mod tests {
         const { assert!(domain::INTENT + domain::INTENT_PAIRS * 16 <= domain::BYTES) };
         assert!(header::PAGE_HINTS.word(32) <= header::MEND_DOMAIN);
         assert!(header::MEND_DOMAIN.add(domain::USER).bytes() <= PAGE);
-        const { assert!(shard::CLASSES + CLASSES * 8 <= shard::BYTES) };
+        const { assert!(shard::CLASSES + CLASSES * 8 <= shard::LOCK_TABLE) };
+        const { assert!(shard::NEXT_SEAT + 8 <= shard::SEATS) };
+        const { assert!(shard::CACHE + cache::BYTES <= shard::BYTES) };
     }
 }

@@ -7,7 +7,7 @@
 //!
 //! ```text
 //! 63      32 31       2 1  0
-//! [  pid   | generation| state ]     state: 0 free, 1 attached, 2 being mended after its death
+//! [  pid   | generation| state ]     state: 0 free, 1 attached, 2 left with something in hand
 //! ```
 
 use crate::error::{Error, Result};
@@ -20,6 +20,16 @@ const GENERATION_BITS: u32 = 30;
 const GENERATION_MASK: u64 = (1 << GENERATION_BITS) - 1;
 const FREE: u64 = 0;
 const ATTACHED: u64 = 1;
+const LEFT: u64 = 2;
+/// Words of a slot that are 0 when nobody has it.
+const OWN: [u64; 6] = [
+    member::HAZARD,
+    member::START_TIME,
+    member::WATCHES,
+    member::WATCHED,
+    member::CLAIMS,
+    member::NEWS,
+];
 
 /// A member: the slot and which of its users.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -63,6 +73,16 @@ pub struct MemberInfo {
     pub process: ProcessId,
     /// Number of its thread in its process, 0 for the main one.
     pub thread: u64,
+    /// Whether it has said goodbye, and left something to be mended.
+    pub has_left: bool,
+}
+
+impl MemberInfo {
+    /// Whether it will never do anything again: its death is proven, or it has left.
+    #[must_use]
+    pub fn is_dead(&self) -> bool {
+        self.has_left || self.process.is_dead()
+    }
 }
 
 /// Takes a free slot for this process.
@@ -107,14 +127,26 @@ pub fn leave(region: &Region, layout: &Layout, id: MemberId) -> Result<()> {
     if word & 3 == FREE || generation_of(word) != u64::from(id.generation) {
         return Ok(());
     }
-    region.store(at.add(member::HAZARD), 0, Ordering::Relaxed)?;
-    region.store(at.add(member::START_TIME), 0, Ordering::Relaxed)?;
+    for field in OWN {
+        region.store(at.add(field), 0, Ordering::Relaxed)?;
+    }
     // Release: pairs with the Acquire in `join`.
     let free = identity(FREE, u64::from(id.generation), 0);
     region.store(at.add(member::IDENTITY), free, Ordering::Release)
 }
 
-/// What is known of a member; `None` if it has left.
+/// Says that a member does nothing any more, but that what it has in hand is still to be mended.
+///
+/// # Errors
+/// [`Error::Corrupted`] if the slot lies outside the segment.
+pub fn abandon(region: &Region, layout: &Layout, id: MemberId) -> Result<()> {
+    let at = layout.member(id.slot()).add(member::IDENTITY);
+    let word = region.load(at, Ordering::Relaxed)?;
+    // Release: pairs with the Acquire in `at_slot`.
+    region.store(at, word & !3 | LEFT, Ordering::Release)
+}
+
+/// What is known of a member; `None` if its slot is free.
 ///
 /// # Errors
 /// [`Error::Corrupted`] if the slot lies outside the segment.
@@ -128,18 +160,18 @@ pub fn find(region: &Region, layout: &Layout, id: MemberId) -> Result<Option<Mem
 /// [`Error::Corrupted`] if the header is damaged.
 pub fn all(region: &Region, layout: &Layout) -> Result<Vec<MemberInfo>> {
     let mut found = Vec::new();
-    for slot in 0..end(region)? {
+    for slot in 0..slots(region)? {
         found.extend(at_slot(region, layout, slot)?);
     }
     Ok(found)
 }
 
-/// Whether the death of a member is proven. One that has left counts as dead: it owns nothing.
+/// Whether a member will never do anything again. One whose slot is free owns nothing.
 ///
 /// # Errors
 /// [`Error::Corrupted`] if the slot lies outside the segment.
 pub fn is_dead(region: &Region, layout: &Layout, id: MemberId) -> Result<bool> {
-    Ok(find(region, layout, id)?.is_none_or(|info| info.process.is_dead()))
+    Ok(find(region, layout, id)?.is_none_or(|info| info.is_dead()))
 }
 
 /// The first pages of the runs that members are reading under protection: nobody may reuse them.
@@ -149,7 +181,7 @@ pub fn is_dead(region: &Region, layout: &Layout, id: MemberId) -> Result<bool> {
 /// [`Error::Corrupted`] if the header is damaged.
 pub fn hazards(region: &Region, layout: &Layout) -> Result<Vec<u64>> {
     let mut pages = Vec::new();
-    for slot in 0..end(region)? {
+    for slot in 0..slots(region)? {
         // Acquire: pairs with the Release in `heap::hazard::unprotect`.
         let hazard = region.load(layout.member(slot).add(member::HAZARD), Ordering::Acquire)?;
         pages.extend(hazard.checked_sub(1));
@@ -168,7 +200,12 @@ pub fn count(region: &Region, layout: &Layout, id: MemberId, counter: u64, by: u
     Ok(())
 }
 
-fn end(region: &Region) -> Result<u64> {
+/// All members have slots below this.
+///
+/// # Errors
+/// [`Error::Corrupted`] if the header is damaged.
+#[inline]
+pub fn slots(region: &Region) -> Result<u64> {
     Ok(region.load(header::MEMBERS_END, Ordering::Relaxed)?.min(layout::MEMBERS))
 }
 
@@ -183,7 +220,8 @@ fn at_slot(region: &Region, layout: &Layout, slot: u64) -> Result<Option<MemberI
     let start_time = region.load(at.add(member::START_TIME), Ordering::Relaxed)?;
     let thread = region.load(at.add(member::THREAD), Ordering::Relaxed)?;
     let id = member_id(slot, generation_of(word))?;
-    Ok(Some(MemberInfo { id, process: ProcessId { pid, start_time }, thread }))
+    let has_left = word & 3 == LEFT;
+    Ok(Some(MemberInfo { id, process: ProcessId { pid, start_time }, thread, has_left }))
 }
 
 const fn identity(state: u64, generation: u64, pid: u32) -> u64 {

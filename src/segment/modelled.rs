@@ -7,37 +7,57 @@ use super::Segment;
 use crate::error::Result;
 use crate::segment::layout::Layout;
 use crate::segment::region::{Offset, Region};
-use crate::sync::AtomicU64;
+use crate::sync::{AtomicU32, AtomicU64};
 use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};
 
 /// Words that a model of a store touches at most.
 const WORDS: usize = 1024;
+/// Half words that it touches at most.
+const HALVES: usize = 8;
 
 /// The words of a modelled region.
 #[derive(Debug)]
 pub(super) struct Words {
     length: u64,
     words: Box<[AtomicU64]>,
+    halves: Box<[AtomicU32]>,
     /// Which word stands for which offset. Loom runs one thread at a time, and does not switch
     /// while this is locked: the naming is the same in each repetition of a run.
     names: Mutex<HashMap<Offset, usize>>,
+    half_names: Mutex<HashMap<Offset, usize>>,
 }
 
 impl Words {
     pub(super) fn new(length: u64, words: usize) -> Self {
         let words = (0..words).map(|_| AtomicU64::new(0)).collect();
-        Self { length, words, names: Mutex::default() }
+        let halves = (0..HALVES).map(|_| AtomicU32::new(0)).collect();
+        Self { length, words, halves, names: Mutex::default(), half_names: Mutex::default() }
     }
 
     /// The word at `at`; `None` outside the region.
     pub(super) fn word(&self, at: Offset) -> Option<&AtomicU64> {
-        if at.bytes() & 7 != 0 || at.bytes() >= self.length {
+        self.named(at, 8, &self.names, &self.words)
+    }
+
+    /// The half word at `at`; `None` outside the region.
+    pub(super) fn half(&self, at: Offset) -> Option<&AtomicU32> {
+        self.named(at, 4, &self.half_names, &self.halves)
+    }
+
+    fn named<'w, T>(
+        &self,
+        at: Offset,
+        align: u64,
+        names: &Mutex<HashMap<Offset, usize>>,
+        words: &'w [T],
+    ) -> Option<&'w T> {
+        if !at.bytes().is_multiple_of(align) || at.bytes() >= self.length {
             return None;
         }
-        let mut names = self.names.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut names = names.lock().unwrap_or_else(PoisonError::into_inner);
         let next = names.len();
-        let word = self.words.get(*names.entry(at).or_insert(next));
+        let word = words.get(*names.entry(at).or_insert(next));
         assert!(word.is_some(), "the model touches more words than it was given");
         word
     }

@@ -9,9 +9,7 @@
 
 use crate::error::{Error, Result};
 use crate::fault;
-#[cfg(not(shm_loom))]
-use crate::sync::AtomicU32;
-use crate::sync::{AtomicU64, Ordering};
+use crate::sync::{AtomicU32, AtomicU64, Ordering};
 
 /// A place in the segment, in bytes from its start. Addresses differ from process to process.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -119,6 +117,13 @@ impl Region {
         Ok(half)
     }
 
+    /// The half word at `at` of a model.
+    #[cfg(shm_loom)]
+    pub fn half(&self, at: Offset) -> Result<&AtomicU32> {
+        let outside = || Error::corrupted("an offset outside the segment", at.bytes());
+        self.mapping.half(at).ok_or_else(outside)
+    }
+
     /// Reads the word at `at`.
     ///
     /// # Errors
@@ -156,6 +161,17 @@ impl Region {
         let word = self.word(at)?;
         fault::point(at.bytes());
         Ok(word.compare_exchange(expected, new, success, failure))
+    }
+
+    /// Adds bits to the word at `at`; gives what stood there.
+    ///
+    /// # Errors
+    /// See [`Region::load`].
+    #[inline]
+    pub fn fetch_or(&self, at: Offset, bits: u64, order: Ordering) -> Result<u64> {
+        let word = self.word(at)?;
+        fault::point(at.bytes());
+        Ok(word.fetch_or(bits, order))
     }
 
     /// Copies bytes out of the segment, word by word; `at` must be aligned. What is copied is

@@ -6,19 +6,18 @@
 mod read;
 mod write;
 
-pub use read::{Read, Scratch};
+pub use crate::shard::{Read, Scratch};
 
 use crate::entry::Key;
 use crate::error::Result;
-use crate::heap::blocks::Blocks;
 use crate::heap::{self, pages};
-use crate::log::{self, Log};
+use crate::log;
 use crate::segment::Segment;
 use crate::segment::layout::{LOG_RECORD, header, member, shard};
 use crate::segment::members::{self, MemberId};
-use crate::segment::region::Offset;
+use crate::shard::Shard;
 use crate::sync::Ordering;
-use crate::table::{self, Table};
+use crate::table;
 use serde::Serialize;
 use std::cell::Cell;
 use std::sync::Arc;
@@ -64,6 +63,17 @@ pub struct Store {
     segment: Arc<Segment>,
     me: MemberId,
     reads: Cell<u64>,
+}
+
+/// Since when each change of a key leaves a record.
+#[derive(Debug, Clone, Copy)]
+pub struct Watched {
+    /// Changes up to this version do not.
+    pub version: u64,
+    /// The position of the next record in the log.
+    pub head: u64,
+    /// Whether there is no such entry.
+    pub is_missing: bool,
 }
 
 /// What `stats` tells.
@@ -122,45 +132,6 @@ pub struct MemberStats {
     pub is_self: bool,
 }
 
-/// A key's shard, and its parts.
-#[derive(Debug, Clone, Copy)]
-struct Shard<'s> {
-    segment: &'s Segment,
-    number: u64,
-}
-
-impl<'s> Shard<'s> {
-    #[inline(always)]
-    fn of(segment: &'s Segment, key: &Key<'_>) -> Self {
-        Self { segment, number: table::shard_of(segment, key.hash()) }
-    }
-
-    #[inline]
-    const fn base(&self) -> Offset {
-        self.segment.layout().shard(self.number)
-    }
-
-    #[inline]
-    const fn at(&self, field: u64) -> Offset {
-        self.base().add(field)
-    }
-
-    #[inline]
-    const fn table(&self) -> Table<'s> {
-        Table::new(self.segment, self.number)
-    }
-
-    #[inline]
-    const fn blocks(&self) -> Blocks<'s> {
-        Blocks::new(self.segment, self.number)
-    }
-
-    #[inline]
-    const fn log(&self) -> Log<'s> {
-        Log::new(self.segment, self.number)
-    }
-}
-
 impl Store {
     /// The store in `segment`, for the member `me`.
     #[must_use]
@@ -195,21 +166,23 @@ impl Store {
     /// # Errors
     /// [`crate::error::Error::OutOfMemory`] if the log's ring finds no memory;
     /// [`crate::error::Error::Busy`].
-    pub fn watch(&self, key: &Key<'_>) -> Result<()> {
+    pub fn watch(&self, key: &Key<'_>) -> Result<Watched> {
         let shard = Shard::of(&self.segment, key);
         let region = self.segment.region();
         // Acquire: pairs with the Release below.
         if region.load(shard.at(shard::LOG_BACKED), Ordering::Acquire)? == 0 {
-            let ring = self.segment.layout().log_record(shard.number, 0).bytes();
+            let ring = self.segment.layout().log_record(shard.number(), 0).bytes();
             self.segment.back(ring, self.segment.layout().log_records * LOG_RECORD)?;
             region.store(shard.at(shard::LOG_BACKED), 1, Ordering::Release)?;
         }
-        let held = crate::latch::hold(&self.segment, shard.base(), self.me)?;
-        let filter = region.load(shard.at(shard::WATCHED), Ordering::Relaxed)?;
-        let filter = filter | log::filter_bit(key.hash());
+        let _held = shard.hold(self.me)?;
+        let filter = shard.load(shard::WATCHED)? | log::filter_bit(key.hash());
         region.store(shard.at(shard::WATCHED), filter, Ordering::Relaxed)?;
-        drop(held);
-        Ok(())
+        Ok(Watched {
+            version: shard.load(shard::VERSION)?,
+            head: shard.load(shard::LOG_HEAD)?,
+            is_missing: shard.table().find(region, key)?.is_none(),
+        })
     }
 
     /// The mode that the store was made with.

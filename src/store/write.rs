@@ -6,19 +6,18 @@
 //! taken. If the class of the block has no room, the latch is let go, a span is built, and the
 //! operation begins anew with the span in hand.
 
-use super::{Shard, Store};
-use crate::entry::{Key, MAX_VALUE_BYTES, Meta, Tag, Value, stamp, word};
+use super::Store;
+use crate::entry::{Key, Tag, Value, stamp, word};
 use crate::error::{Error, Result};
-use crate::heap::blocks::{self, MAX_BLOCK};
-use crate::heap::fact::Fact;
-use crate::heap::pages::{self, Building, Note};
-use crate::intent::Changes;
-use crate::latch::{self, Held};
-use crate::log::{self, Log, REMOVED};
-use crate::segment::layout::{PAGE, member, shard};
+use crate::heap::pages::Building;
+use crate::latch::Held;
+use crate::log::REMOVED;
+use crate::segment::layout::{member, shard};
 use crate::segment::region::Offset;
+use crate::shard::{Attempt, Draft, Shard, build_run};
 use crate::sync::Ordering;
 use crate::table::Found;
+use crate::wake;
 
 /// Sums beyond this are not exact: `Number.MAX_SAFE_INTEGER`.
 const MAX_SAFE: f64 = 9_007_199_254_740_991.0;
@@ -30,13 +29,6 @@ enum Change<'v> {
     Add(f64),
 }
 
-/// How far an attempt under the latch got.
-enum Attempt {
-    Done(f64),
-    /// The class has no free block.
-    NeedsSpan(u64),
-}
-
 impl Store {
     /// Sets a key to a value.
     ///
@@ -44,7 +36,7 @@ impl Store {
     /// [`Error::OutOfMemory`], [`Error::ValueTooLarge`], [`Error::Busy`]: nothing was changed.
     #[inline]
     pub fn set(&self, key: &Key<'_>, value: &Value<'_>) -> Result<()> {
-        let run = self.build_run(key, value)?;
+        let run = build_run(&self.segment, self.me, key, value, false)?;
         self.change(key, Change::Set(*value), run).map(drop)
     }
 
@@ -65,24 +57,13 @@ impl Store {
     pub fn remove(&self, key: &Key<'_>) -> Result<bool> {
         self.count(member::WRITES, 1)?;
         let shard = Shard::of(&self.segment, key);
-        let held = latch::hold(&self.segment, shard.base(), self.me)?;
-        let Some(found) = shard.table().find(self.segment.region(), key)? else {
-            return Ok(false);
-        };
-        let mut changes = held.changes();
-        let version = shard.next_version(&mut changes)?;
-        shard.table().remove(&mut changes, &found)?;
-        if shard.is_watched(key)? {
-            shard.log().append(&mut changes, found.entry, REMOVED, version, |changes, block| {
-                shard.free(changes, block)
-            })?;
+        let (is_watched, was_there) = shard.change(self.me, |held| shard.remove(held, key))?;
+        if is_watched {
+            wake::tell_watchers(&self.segment, shard.number(), key.hash())?;
         }
-        shard.retire(&mut changes, found.entry)?;
-        held.commit(&mut changes)?;
-        Ok(true)
+        Ok(was_there)
     }
 
-    /// Makes the change, with a new span in hand where the first attempt lacked one.
     #[inline]
     fn change(
         &self,
@@ -92,68 +73,42 @@ impl Store {
     ) -> Result<f64> {
         self.count(member::WRITES, 1)?;
         let shard = Shard::of(&self.segment, key);
-        let mut span = None;
-        loop {
-            let held = latch::hold(&self.segment, shard.base(), self.me)?;
-            if let Some((class, building)) = span.take() {
-                shard.install(&held, class, building)?;
+        let (mut wants_more, mut is_watched) = (false, false);
+        let sum = shard.change(self.me, |held| {
+            is_watched = shard.is_watched(key)?;
+            let attempt = shard.put(held, key, change, run.as_ref(), is_watched)?;
+            if matches!(attempt, Attempt::Done(_)) {
+                // The change has happened: what fails from here on is not its failure. A table
+                // that could not grow has longer chains, and tries again at the next change.
+                wants_more = shard.table().split(held).unwrap_or(false);
             }
-            match shard.attempt(&held, key, change, run.as_ref())? {
-                Attempt::Done(sum) => {
-                    if let Some(run) = run.take() {
-                        run.publish();
-                    }
-                    // The change has happened: what fails from here on is not its failure. A table
-                    // that could not grow has longer chains, and tries again at the next change.
-                    let wants_more = shard.table().split(&held).unwrap_or(false);
-                    drop(held);
-                    if wants_more {
-                        let _ = shard.table().grow();
-                    }
-                    return Ok(sum);
-                }
-                Attempt::NeedsSpan(class) => {
-                    drop(held);
-                    span = Some((class, self.build_span()?));
-                }
-            }
+            Ok(attempt)
+        })?;
+        if let Some(run) = run.take() {
+            run.publish();
         }
-    }
-
-    /// The run that a long value is written into; `None` if the value fits a block.
-    #[inline]
-    fn build_run(&self, key: &Key<'_>, value: &Value<'_>) -> Result<Option<Building<'_>>> {
-        let length = value.bytes.len() as u64;
-        if !is_long(key, length) {
-            return Ok(None);
+        if wants_more {
+            let _ = shard.table().grow();
         }
-        if length > MAX_VALUE_BYTES {
-            return Err(Error::ValueTooLarge { length, maximum: MAX_VALUE_BYTES });
+        if is_watched {
+            let _ = wake::tell_watchers(&self.segment, shard.number(), key.hash());
         }
-        let run = pages::build(&self.segment, self.me, Note::Run, length.div_ceil(PAGE), 1)?;
-        self.segment.region().write_bytes(self.segment.layout().page(run.page()), value.bytes)?;
-        Ok(Some(run))
-    }
-
-    #[cold]
-    fn build_span(&self) -> Result<Building<'_>> {
-        let pages = self.segment.layout().span_pages;
-        pages::build(&self.segment, self.me, Note::Span, pages, pages)
+        Ok(sum)
     }
 }
 
 impl Shard<'_> {
-    /// One attempt under the latch.
+    /// Puts what the key becomes into the table, and gives it if it is a number.
     #[inline]
-    fn attempt(
+    fn put(
         &self,
         held: &Held<'_>,
         key: &Key<'_>,
         change: Change<'_>,
         run: Option<&Building<'_>>,
-    ) -> Result<Attempt> {
+        is_watched: bool,
+    ) -> Result<Attempt<f64>> {
         let found = self.table().find(self.segment.region(), key)?;
-        let is_watched = self.is_watched(key)?;
         let value = match change {
             Change::Set(value) => value,
             Change::Add(by) => Value::number(self.sum(found.as_ref(), by)?),
@@ -167,20 +122,10 @@ impl Shard<'_> {
             return Ok(Attempt::Done(value.number));
         }
         let mut changes = held.changes();
-        let meta = meta_of(key, &value, run.is_some());
-        let class = class_of(meta, &value)?;
-        let Some(block) = self.blocks().take(&mut changes, class)? else {
-            return Ok(Attempt::NeedsSpan(class));
+        let draft = Draft::new(key, &value, run.is_some(), false)?;
+        let Some((block, version)) = self.write(&mut changes, key, draft, &value, run)? else {
+            return Ok(Attempt::NeedsSpan(draft.class));
         };
-        let version = self.next_version(&mut changes)?;
-        self.fill(block, key, meta, &value, run)?;
-        changes.set(block.add(word::STAMP), stamp(version, 0))?;
-        let mut bytes = blocks::class_bytes(class);
-        if let Some(run) = run {
-            bytes += run.pages() * PAGE;
-            self.own(&mut changes, run)?;
-        }
-        changes.add(self.at(shard::BYTES_USED), bytes)?;
         match &found {
             None => self.table().insert(&mut changes, block, key.hash())?,
             Some(found) => self.table().replace(&mut changes, found, block, key.hash())?,
@@ -195,6 +140,38 @@ impl Shard<'_> {
         }
         held.commit(&mut changes)?;
         Ok(Attempt::Done(value.number))
+    }
+
+    /// Takes a key out of the table; gives whether somebody watches it and whether it was there.
+    /// Who watches a key hears of every removal: of one that was not there, a record needs an entry
+    /// of its own.
+    fn remove(&self, held: &Held<'_>, key: &Key<'_>) -> Result<Attempt<(bool, bool)>> {
+        let found = self.table().find(self.segment.region(), key)?;
+        let is_watched = self.is_watched(key)?;
+        let mut changes = held.changes();
+        let (entry, version) = match &found {
+            Some(found) => {
+                self.table().remove(&mut changes, found)?;
+                (found.entry, self.next_version(&mut changes)?)
+            }
+            None if !is_watched => return Ok(Attempt::Done((false, false))),
+            None => {
+                let nothing = Value::bytes(Tag::Undefined, &[]);
+                let draft = Draft::new(key, &nothing, false, false)?;
+                match self.write(&mut changes, key, draft, &nothing, None)? {
+                    Some(written) => written,
+                    None => return Ok(Attempt::NeedsSpan(draft.class)),
+                }
+            }
+        };
+        if is_watched {
+            self.log().append(&mut changes, entry, REMOVED, version, |changes, block| {
+                self.free(changes, block)
+            })?;
+        }
+        self.retire(&mut changes, entry)?;
+        held.commit(&mut changes)?;
+        Ok(Attempt::Done((is_watched, found.is_some())))
     }
 
     /// What a number becomes.
@@ -235,133 +212,6 @@ impl Shard<'_> {
         region.store(stamp_at, stamp(version, cell), Ordering::Release)?;
         Ok(true)
     }
-
-    /// Writes all words of a block that no intent writes; nobody sees the block yet.
-    #[inline]
-    fn fill(
-        &self,
-        block: Offset,
-        key: &Key<'_>,
-        meta: Meta,
-        value: &Value<'_>,
-        run: Option<&Building<'_>>,
-    ) -> Result<()> {
-        let region = self.segment.region();
-        let store = |at: Offset, word| region.store(at, word, Ordering::Relaxed);
-        // A block that was never cut off before holds what stood in its pages. The stamp of no entry
-        // must be visible before the link to this one is.
-        store(block.add(word::STAMP), 0)?;
-        store(block.add(word::EXPIRY), 0)?;
-        store(block.add(word::META), meta.to_word())?;
-        store(block.add(word::LENGTH), value.bytes.len() as u64)?;
-        region.write_bytes(block.add(word::KEY), key.bytes())?;
-        let value_at = block.add(meta.value_offset());
-        match run {
-            Some(run) => store(value_at, run.page()),
-            None if meta.tag == Tag::Number => store(value_at, value.number.to_bits()),
-            None => region.write_bytes(value_at, value.bytes),
-        }
-    }
-
-    /// Makes the pages that a member has built a span of this shard.
-    #[cold]
-    fn install(&self, held: &Held<'_>, class: u64, building: Building<'_>) -> Result<()> {
-        let mut changes = held.changes();
-        self.blocks().install(&mut changes, class, &building)?;
-        held.commit(&mut changes)?;
-        building.publish();
-        Ok(())
-    }
-
-    /// Makes the run that a member has built one of this shard's.
-    fn own(&self, changes: &mut Changes<'_>, run: &Building<'_>) -> Result<()> {
-        let fact = Fact::Run { shard: self.number, pages: run.pages() };
-        changes.set(self.segment.layout().fact(run.page()), fact.to_word())?;
-        changes.set(run.note_at(), 0)
-    }
-
-    /// An entry leaves the table: its block is freed, or kept for the log.
-    #[inline]
-    fn retire(&self, changes: &mut Changes<'_>, entry: Offset) -> Result<()> {
-        changes.set(entry.add(word::STAMP), 0)?;
-        if Log::names(changes, entry)? {
-            let bytes = self.bytes_of(entry)?;
-            return self.log().keep(changes, bytes, |changes, block| self.free(changes, block));
-        }
-        self.free(changes, entry).map(drop)
-    }
-
-    /// Frees the block of an entry and its run; gives their bytes.
-    #[inline]
-    fn free(&self, changes: &mut Changes<'_>, entry: Offset) -> Result<u64> {
-        let bytes = self.bytes_of(entry)?;
-        if let Some((page, pages)) = self.run_of_entry(entry)? {
-            let owned = Fact::Run { shard: self.number, pages };
-            let leaving = Fact::Leaving { shard: self.number, pages };
-            let fact_at = self.segment.layout().fact(page);
-            changes.hand_over(fact_at, owned.to_word(), leaving.to_word())?;
-            pages::suggest(self.segment, page, pages)?;
-        }
-        self.blocks().free(changes, entry)?;
-        changes.add(self.at(shard::BYTES_USED), bytes.wrapping_neg())?;
-        Ok(bytes)
-    }
-
-    fn bytes_of(&self, entry: Offset) -> Result<u64> {
-        let run = self.run_of_entry(entry)?.map_or(0, |(_, pages)| pages * PAGE);
-        Ok(self.blocks().bytes_of(entry)? + run)
-    }
-
-    /// First page and length of the run that holds the value of an entry.
-    fn run_of_entry(&self, entry: Offset) -> Result<Option<(u64, u64)>> {
-        let region = self.segment.region();
-        let meta = Meta::from_word(region.load(entry.add(word::META), Ordering::Relaxed)?)?;
-        if !meta.in_run {
-            return Ok(None);
-        }
-        let page = region.load(entry.add(meta.value_offset()), Ordering::Relaxed)?;
-        match pages::fact(self.segment, page)? {
-            Fact::Run { shard, pages } if shard == self.number => Ok(Some((page, pages))),
-            _ => Err(Error::corrupted("the run of a value", entry.bytes())),
-        }
-    }
-
-    #[inline]
-    fn next_version(&self, changes: &mut Changes<'_>) -> Result<u64> {
-        let version = changes.get(self.at(shard::VERSION))?.wrapping_add(1);
-        changes.set(self.at(shard::VERSION), version)?;
-        Ok(version)
-    }
-
-    #[inline]
-    fn is_watched(&self, key: &Key<'_>) -> Result<bool> {
-        let filter = self.segment.region().load(self.at(shard::WATCHED), Ordering::Relaxed)?;
-        Ok(filter & log::filter_bit(key.hash()) != 0)
-    }
-}
-
-/// Whether a value of so many bytes needs a run.
-#[inline]
-const fn is_long(key: &Key<'_>, bytes: u64) -> bool {
-    let key_bytes = (key.bytes().len() as u64).next_multiple_of(8);
-    word::KEY + key_bytes + bytes.next_multiple_of(8) > MAX_BLOCK
-}
-
-#[inline]
-const fn meta_of(key: &Key<'_>, value: &Value<'_>, in_run: bool) -> Meta {
-    let key_bytes = key.bytes().len() as u64;
-    Meta { tag: value.tag, wide: key.is_wide(), in_run, key_bytes }
-}
-
-#[inline]
-fn class_of(meta: Meta, value: &Value<'_>) -> Result<u64> {
-    let value_bytes = match meta.tag {
-        _ if meta.in_run => 8,
-        Tag::Number => 16,
-        _ => (value.bytes.len() as u64).next_multiple_of(8),
-    };
-    let bytes = meta.value_offset() + value_bytes;
-    blocks::class_of(bytes).ok_or(Error::ValueTooLarge { length: bytes, maximum: MAX_BLOCK })
 }
 
 #[inline]

@@ -86,7 +86,7 @@ fn run(act: Act, store: &Store, control: &Control) -> Result<()> {
     match act {
         Act::Put => target.new.put(store, target.id),
         Act::Add => store.incr(&key(store, &name), 1.0).map(drop),
-        Act::Watch => store.watch(&key(store, &name)),
+        Act::Watch => store.watch(&key(store, &name)).map(drop),
         Act::Leave => repair::mend(segment, me, me),
         Act::Mend => repair::mend_the_dead(segment, me).map(drop),
         Act::Protect => {

@@ -35,6 +35,11 @@ const MEMBER: Names = &[
     (member::IDENTITY, "member.identity"),
     (member::START_TIME, "member.start"),
     (member::THREAD, "member.thread"),
+    (member::WATCHES, "member.watches"),
+    (member::WATCHED, "member.watched"),
+    (member::CLAIMS, "member.claims"),
+    (member::NEWS, "member.news"),
+    (member::WAKE, "member.wake"),
     (member::BUILDING, "member.note(run)"),
     (member::BUILDING + 8, "member.note(span)"),
     (member::HAZARD, "member.hazard"),
@@ -73,7 +78,7 @@ pub(crate) fn classify(segment: &Segment, image: &Image, offset: u64) -> String 
         let field = at(layout.member(0)) % member::BYTES;
         return named(MEMBER, field).unwrap_or_else(|| format!("member+{field}"));
     }
-    if at(layout.shard(0)) < layout.shards * shard::BYTES {
+    if at(layout.shard(0)) < (layout.cache() + 1) * shard::BYTES {
         let field = at(layout.shard(0)) % shard::BYTES;
         return in_domain("shard", field).unwrap_or_else(|| in_shard(field));
     }
@@ -84,7 +89,8 @@ pub(crate) fn classify(segment: &Segment, image: &Image, offset: u64) -> String 
         let field = at(layout.span(0)) % span::BYTES;
         return named(SPAN, field).unwrap_or_else(|| format!("span+{field}"));
     }
-    if at(layout.bucket(0, 0)) < layout.shards * layout.buckets * 8 {
+    let cache = layout.table(layout.cache());
+    if offset < cache.buckets.word(cache.reserved).bytes() {
         return "bucket".to_owned();
     }
     if offset < layout.page(0).bytes() {

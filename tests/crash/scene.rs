@@ -203,7 +203,7 @@ impl Scene {
     pub(crate) fn name_in_chain(&mut self, is_empty: bool) -> u64 {
         self.name_where(HOME, |scene, hash| {
             let bucket = bucket_of(hash, scene.home(shard::BUCKETS));
-            let at = scene.store.segment().layout().bucket(HOME, bucket);
+            let at = scene.store.segment().layout().table(HOME).buckets.word(bucket);
             hash >> 48 & 32 == 0 && (scene.word(at) == 0) == is_empty
         })
     }

@@ -4,10 +4,10 @@ use crate::family::{Child, MIB, WATCHDOG, attach, hub, members_of, set, wait_unt
 use cluster_shared_memory::error::Error;
 use cluster_shared_memory::heap::fact::Fact;
 use cluster_shared_memory::heap::pages;
-use cluster_shared_memory::member::{Member, Role};
+use cluster_shared_memory::member::{Member, Notice, Role};
 use cluster_shared_memory::segment::layout::MEMBERS;
 use cluster_shared_memory::verify::verify;
-use cluster_shared_memory::wake::Notice;
+
 use rustix::process::Signal;
 use std::sync::mpsc::channel;
 use std::time::{Duration, Instant};
@@ -45,7 +45,7 @@ fn everybody_learns_that_something_was_repaired() {
     let child = Child::start("builder", hub.name());
     child.hear();
     child.kill();
-    assert_eq!(notices.recv_timeout(WATCHDOG).unwrap(), [Notice::Repaired]);
+    assert_eq!(notices.recv_timeout(WATCHDOG).unwrap(), [Notice::News]);
 }
 
 #[test]

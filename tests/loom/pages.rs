@@ -15,8 +15,8 @@ use cluster_shared_memory::heap::hazard;
 use cluster_shared_memory::heap::pages::{self, Note};
 use cluster_shared_memory::latch;
 use cluster_shared_memory::segment::region::Offset;
+use cluster_shared_memory::shard::Shard;
 use cluster_shared_memory::sync::{Ordering, fence};
-use cluster_shared_memory::table::Table;
 use std::sync::Arc;
 
 /// A run that an entry of shard 0 owns, reduced to the word that says so.
@@ -129,7 +129,7 @@ fn lonely_entry(world: &World) -> (String, Offset) {
     let (segment, store) = (&world.segment, world.store(0));
     let key = keys_of_shard(segment, 0).next().unwrap();
     set(&store, &key, b'a');
-    let table = Table::new(segment, 0);
+    let table = Shard::new(segment, 0).table();
     let found = table.find(segment.region(), &key_of(&store, &key)).unwrap().unwrap();
     let page = segment.layout().page_of(found.entry).unwrap();
     let Fact::Span { class, pages, .. } = pages::fact(segment, page).unwrap() else {

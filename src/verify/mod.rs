@@ -2,8 +2,10 @@
 //!
 //! For tests and for the fallback of a damaged segment, never for a normal repair. It wants the
 //! segment to itself: no operation may be under way, and the dead must have been mended. Then each
-//! page belongs to one piece, each block of a span is exactly one of free, not yet cut off, in the
-//! table, or kept by the log, and all counters are what they count.
+//! page belongs to one piece, each block of a span is exactly one of free, not yet cut off, in a
+//! table, a waiting lock request, or kept by the log, and all counters are what they count.
+
+mod locks;
 
 use crate::entry::{Meta, word};
 use crate::error::{Error, Result};
@@ -11,18 +13,24 @@ use crate::heap::blocks::Blocks;
 use crate::heap::{fact::Fact, pages};
 use crate::log::REMOVED;
 use crate::segment::Segment;
-use crate::segment::layout::{CLASSES, PAGE, domain, header, shard, span};
+use crate::segment::layout::{CLASSES, PAGE, TablePlace, domain, header, shard, span, table};
 use crate::segment::members::{self, MemberId};
 use crate::segment::region::Offset;
 use crate::sync::Ordering;
-use crate::table::{self, Table, bucket_of, shard_of};
+use crate::table::{Table, bucket_of, shard_of, target};
+use serde::Serialize;
 use std::collections::{HashMap, HashSet};
 
 /// What a sound segment holds.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
 pub struct Census {
     /// Entries in all tables.
     pub entries: u64,
+    /// Locks that somebody has.
+    pub locks_held: u64,
+    /// Requests for locks that wait.
+    pub lock_requests: u64,
     /// Blocks that only logs keep.
     pub kept: u64,
     /// Pages in spans.
@@ -59,7 +67,7 @@ pub fn verify(segment: &Segment) -> Result<Census> {
             Fact::Building { member, .. } => check_note(segment, page, member)?,
         }
     }
-    for number in 0..segment.layout().shards {
+    for number in 0..=segment.layout().cache() {
         let spans = spans.remove(&number).unwrap_or_default();
         check_shard(segment, number, &spans, &mut runs, &mut census)?;
     }
@@ -98,7 +106,7 @@ fn check_note(segment: &Segment, page: u64, slot: u64) -> Result<()> {
         notes.into_iter().any(|at| segment.region().load(at, Ordering::Relaxed) == Ok(page + 1));
     rule(is_noted, "a piece that nobody builds", page)?;
     let builder = members::all(segment.region(), segment.layout())?;
-    let lives = builder.iter().any(|info| info.id.slot() == slot && !info.process.is_dead());
+    let lives = builder.iter().any(|info| info.id.slot() == slot && !info.is_dead());
     rule(lives, "a piece that a dead member builds", page)
 }
 
@@ -133,8 +141,14 @@ fn check_shard(
     let base = segment.layout().shard(number);
     check_domain(segment, base)?;
     let mut check = ShardCheck { segment, number, blocks: HashSet::new(), bytes: 0 };
-    let entries = check.table(runs)?;
-    rule(entries == check.field(shard::ENTRIES)?, "the count of entries", base.bytes())?;
+    let entries = check.table(segment.layout().table(number))?;
+    for entry in &entries {
+        check.own(*entry, runs)?;
+    }
+    if number < segment.layout().shards {
+        let locks = check.table(segment.layout().locks(number))?;
+        check.locks(&locks, census)?;
+    }
     let in_table = check.bytes;
     let kept = check.log(runs)?;
     let kept_bytes = check.bytes - in_table;
@@ -144,7 +158,7 @@ fn check_shard(
     check.spans(spans)?;
     let counted = check.used_blocks(spans)?;
     rule(counted == used, "the blocks in use", base.bytes())?;
-    census.entries += entries;
+    census.entries += entries.len() as u64;
     census.kept += kept;
     Ok(())
 }
@@ -158,29 +172,32 @@ impl ShardCheck<'_> {
         self.load(self.segment.layout().shard(self.number).add(field))
     }
 
-    /// Walks all chains; gives the number of entries.
-    fn table(&mut self, runs: &mut HashMap<u64, (u64, u64)>) -> Result<u64> {
-        let layout = self.segment.layout();
-        let buckets = self.field(shard::BUCKETS)?;
-        let table = Table::new(self.segment, self.number);
-        rule(buckets >= 1 && buckets <= self.field(shard::BUCKETS_BACKED)?, "buckets", buckets)?;
-        let (mut entries, mut stamps) = (0, HashSet::new());
+    /// Walks all chains of a table; gives its entries.
+    fn table(&mut self, place: TablePlace) -> Result<Vec<Offset>> {
+        let table = Table::new(self.segment, place);
+        let buckets = self.load(place.counts.add(table::BUCKETS))?;
+        let backed = self.load(place.counts.add(table::BACKED))?;
+        rule(buckets >= 1 && buckets <= backed, "buckets", buckets)?;
+        let (mut entries, mut stamps) = (Vec::new(), HashSet::new());
         for bucket in 0..buckets {
-            let mut link = self.load(layout.bucket(self.number, bucket))?;
-            while let Some(entry) = table::target(link) {
+            let mut link = self.load(place.buckets.word(bucket))?;
+            while let Some(entry) = target(link) {
                 self.claim(entry)?;
                 let hash = table.hash_of(entry)?;
-                rule(shard_of(self.segment, hash) == self.number, "the shard of an entry", link)?;
+                let is_here = self.number == self.segment.layout().cache()
+                    || self.number == shard_of(self.segment, hash);
+                rule(is_here, "the shard of an entry", link)?;
                 rule(bucket_of(hash, buckets) == bucket, "the bucket of an entry", link)?;
                 rule(link >> 48 == (hash >> 32) & 0xffff, "the tag of a link", link)?;
                 let stamp = self.load(entry.add(word::STAMP))?;
                 rule(stamp != 0 && stamps.insert(stamp >> 1), "a stamp", entry.bytes())?;
                 rule(stamp >> 1 <= self.field(shard::VERSION)?, "a version", entry.bytes())?;
-                self.own(entry, runs)?;
-                entries += 1;
+                entries.push(entry);
                 link = self.load(entry.add(word::LINK))?;
             }
         }
+        let counted = self.load(place.counts.add(table::ENTRIES))?;
+        rule(counted == entries.len() as u64, "the count of entries", place.counts.bytes())?;
         Ok(entries)
     }
 

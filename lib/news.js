@@ -1,0 +1,99 @@
+'use strict';
+
+// What happens by itself: the engine's wake thread calls, and everything that it has for this
+// environment is taken, a batch for each turn of the event loop.
+
+const { TAG } = require('./values.js');
+
+/** The engine writes what kind of news it gave into the second element of the status. */
+const KIND = Object.freeze({ NOTHING: 0, GRANTED: 1, SET: 2, REMOVED: 3, SKIPPED: 4 });
+/** So many, and then whatever else waits for the event loop. */
+const BATCH = 1000;
+
+class News {
+  #join;
+  /** @type {InstanceType<typeof import('./locks.js').Locks> | undefined} */
+  #locks;
+  /** @type {InstanceType<typeof import('./listeners.js').Listeners> | undefined} */
+  #listeners;
+  /** @type {(error: any) => void} */
+  #log;
+  /** @type {NodeJS.Immediate | undefined} */
+  #rest;
+
+  /**
+   * @param {InstanceType<typeof import('./join.js').Join>} join
+   * @param {(error: any) => void} log
+   */
+  constructor(join, log) {
+    this.#join = join;
+    this.#log = log;
+  }
+
+  /**
+   * @param {InstanceType<typeof import('./locks.js').Locks>} locks
+   * @param {InstanceType<typeof import('./listeners.js').Listeners>} listeners
+   */
+  connect(locks, listeners) {
+    this.#locks = locks;
+    this.#listeners = listeners;
+  }
+
+  /** Takes what there is. */
+  take = () => {
+    for (let left = BATCH; left > 0; left -= 1) {
+      if (!this.#join.attached || !this.#takeOne()) return;
+    }
+    this.#rest ??= setImmediate(() => {
+      this.#rest = undefined;
+      this.take();
+    });
+  };
+
+  /** Takes what there is, though nobody may have told of it. */
+  look = () => {
+    this.#join.engine.look();
+    this.take();
+  };
+
+  /** Whether there may be more. */
+  #takeOne() {
+    const { engine, status } = this.#join;
+    /** @type {any} */
+    let value;
+    try {
+      value = engine.next();
+    } catch (error) {
+      this.#log(error);
+      return true;
+    }
+    const [tag, kind, watch] = status;
+    switch (kind) {
+      case KIND.GRANTED:
+        this.#locks?.grant(value);
+        break;
+      case KIND.SET:
+        this.#listeners?.tell(watch, tag, value);
+        break;
+      case KIND.REMOVED:
+        this.#listeners?.tell(watch, TAG.UNDEFINED, undefined);
+        break;
+      case KIND.SKIPPED:
+        this.#log(skipped(value));
+        break;
+      default:
+        return false;
+    }
+    return true;
+  }
+}
+
+/** @param {number} count */
+function skipped(count) {
+  return new Error(
+    `Listeners of this thread were too slow: up to ${count} changes were skipped. Each key's newest ` +
+      'value follows. A larger configure({ log }) holds more.',
+  );
+}
+
+module.exports = { News };

@@ -1,0 +1,66 @@
+//! Whether to spin for a lock before sleeping, and for how long.
+//!
+//! To sleep and to be woken costs some 25 us; most locks are held for less. So who is next in line
+//! looks again and again for about as long (competitive spinning, Karlin et al., 1991), now and then
+//! letting others run, for the holder may be waiting for this very processor. Where that fails again
+//! and again, for the holder sleeps or holds on, it is tried less and less often.
+
+use crate::error::Result;
+use crate::sync::spin_hint;
+use std::time::{Duration, Instant};
+
+/// What a wake-up costs.
+const LONGEST: Duration = Duration::from_micros(20);
+/// Looks between two looks at the clock.
+const LOOKS: u32 = 64;
+/// How many times in a row it is left out, at the most.
+const MOST_REST: u32 = 64;
+
+/// Whether a member spins.
+#[derive(Debug)]
+pub struct Spinner {
+    /// Whether the process may use more than one processor.
+    is_useful: bool,
+    /// Requests for which it will be left out.
+    rest: u32,
+    /// How many it was the last time it failed.
+    last_rest: u32,
+}
+
+impl Spinner {
+    /// Spins only if the process may use more than one processor.
+    #[must_use]
+    pub const fn new(processors: usize) -> Self {
+        Self { is_useful: processors > 1, rest: 0, last_rest: 0 }
+    }
+
+    /// Whether to spin for the next request.
+    pub(super) const fn may_spin(&self) -> bool {
+        self.is_useful && self.rest == 0
+    }
+
+    /// One more request was not spun for.
+    pub(super) const fn rested(&mut self) {
+        self.rest = self.rest.saturating_sub(1);
+    }
+
+    /// Looks again and again; `false` if it took too long.
+    pub(super) fn spin(&mut self, mut look: impl FnMut() -> Result<bool>) -> Result<bool> {
+        let start = Instant::now();
+        loop {
+            for _ in 0..LOOKS {
+                if look()? {
+                    self.last_rest /= 2;
+                    return Ok(true);
+                }
+                spin_hint();
+            }
+            if start.elapsed() >= LONGEST {
+                self.last_rest = (2 * self.last_rest + 1).min(MOST_REST);
+                self.rest = self.last_rest;
+                return Ok(false);
+            }
+            std::thread::yield_now();
+        }
+    }
+}

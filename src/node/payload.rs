@@ -1,0 +1,106 @@
+//! Values on their way between JavaScript and the segment: a tag and a payload, as `lib/values.js`
+//! makes and takes them.
+
+use super::buffers::Buffers;
+use super::calls::Call;
+use crate::entry::{Tag, Value};
+use crate::error::{Error, Result};
+use crate::shard::Read;
+use napi::sys;
+use std::ptr;
+
+/// A value that was read, for JavaScript: the value, or JSON text, or bytes; the tag says which.
+#[inline(always)]
+pub(super) fn to_js<const N: usize>(
+    call: &Call<N>,
+    read: &Read,
+    buffers: &mut Buffers,
+) -> Result<sys::napi_value> {
+    let Buffers { value_units, scratch, .. } = buffers;
+    let bytes = scratch.bytes(read.length);
+    let value = match read.tag {
+        Tag::OneByteString | Tag::OneByteJson => call.new_latin1(bytes),
+        Tag::Number => call.new_number(read.number),
+        Tag::TwoByteString | Tag::TwoByteJson => {
+            value_units.clear();
+            value_units.extend(bytes.as_chunks().0.iter().map(|unit| u16::from_le_bytes(*unit)));
+            call.new_utf16(value_units)
+        }
+        Tag::Undefined => Ok(ptr::null_mut()),
+        Tag::Null => call.new_null(),
+        Tag::False => call.new_boolean(false),
+        Tag::True => call.new_boolean(true),
+        Tag::Clone | Tag::Buffer | Tag::Bytes => call.new_buffer(bytes),
+    };
+    buffers.shrink(read.length);
+    value
+}
+
+/// The value of a payload and its tag; long strings go through the buffers.
+#[inline]
+pub(super) fn from_js<'b, const N: usize>(
+    call: &'b Call<N>,
+    payload: sys::napi_value,
+    tag: sys::napi_value,
+    value_units: &mut Vec<u16>,
+    value_bytes: &'b mut Vec<u8>,
+) -> Result<Value<'b>> {
+    let tag = read_tag(call.number(tag)?)?;
+    Ok(match tag {
+        Tag::Number => Value::number(call.number(payload)?),
+        Tag::Undefined | Tag::Null | Tag::False | Tag::True => Value::bytes(tag, &[]),
+        Tag::OneByteString | Tag::TwoByteString => {
+            let wide = read_string(call, payload, value_units, value_bytes)?;
+            let tag = if wide { Tag::TwoByteString } else { Tag::OneByteString };
+            Value::bytes(tag, value_bytes)
+        }
+        Tag::OneByteJson | Tag::TwoByteJson => {
+            let wide = read_string(call, payload, value_units, value_bytes)?;
+            let tag = if wide { Tag::TwoByteJson } else { Tag::OneByteJson };
+            Value::bytes(tag, value_bytes)
+        }
+        Tag::Clone | Tag::Buffer | Tag::Bytes => Value::bytes(tag, call.bytes(payload)?),
+    })
+}
+
+/// Reads a string into `bytes`; whether it takes two bytes a unit.
+#[inline]
+fn read_string<const N: usize>(
+    call: &Call<N>,
+    argument: sys::napi_value,
+    units: &mut Vec<u16>,
+    bytes: &mut Vec<u8>,
+) -> Result<bool> {
+    const SHORT: usize = 1024;
+    if units.len() < SHORT {
+        units.resize(SHORT, 0);
+    }
+    let mut length = call.units(argument, units)?;
+    if length + 1 == units.len() {
+        // There may be more than was copied.
+        units.resize(call.length(argument)? + 2, 0);
+        length = call.units(argument, units)?;
+    }
+    Ok(narrow(units.get(..length).unwrap_or_default(), bytes))
+}
+
+/// Fills `bytes` with a byte a unit; or, if one unit needs two, with two each: then `true`.
+#[inline]
+fn narrow(units: &[u16], bytes: &mut Vec<u8>) -> bool {
+    bytes.clear();
+    let wide = units.iter().fold(0, |all, unit| all | unit) > 0xff;
+    if wide {
+        bytes.extend(units.iter().flat_map(|unit| unit.to_le_bytes()));
+    } else {
+        #[expect(clippy::cast_possible_truncation, reason = "no unit is above 255")]
+        bytes.extend(units.iter().map(|unit| *unit as u8));
+    }
+    wide
+}
+
+#[inline]
+fn read_tag(number: f64) -> Result<Tag> {
+    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "saturates")]
+    let number = number as u64;
+    Tag::from_number(number).ok_or(Error::System { call: "set", errno: 0 })
+}
