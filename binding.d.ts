@@ -22,7 +22,8 @@ export interface Host {
   thread: number;
   /**
    * The engine writes the tag of the last value read into the first element, and with `next` the
-   * kind of news and the watch that it is of into the second and third; see lib/news.js.
+   * kind of news and the watch that it is of into the second and third; see lib/news.js. It sets
+   * the fourth when this environment has changed a key that it watches: it is to call `next`.
    */
   status: Uint32Array;
   /** Makes every error that the engine throws; `details` become properties of the error. */
@@ -60,7 +61,7 @@ export interface Engine extends Face {
   /** The next call of `next` looks at everything, though nobody may have told of it. */
   look(): void;
   /** Before the segment exists; 0 leaves a setting as it is. `mode`: 1 json, 2 advanced. */
-  configure(maxBytes: number, mode: number): void;
+  configure(maxBytes: number, mode: number, logBytes: number): void;
   /** The maximum as long as nobody configures another. */
   suggest(maxBytes: number): void;
   /** false: no hub answers yet, which only happens in a worker. */

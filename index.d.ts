@@ -43,6 +43,12 @@ declare namespace memory {
      */
     maxMemory?: number | string;
     /**
+     * How much of that may be kept for listeners that have not heard of a change yet: forms as above,
+     * from 64 KiB to a quarter of the maximum. Divided among the parts of the store (`shards` of
+     * `stats()`). Default: a 64th of the maximum. Only in the primary, as above.
+     */
+    log?: number | string;
+    /**
      * How this thread stores objects from now on, and, if the primary says so before the first
      * operation, how all processes do. Values are read as they were stored, in every mode.
      * Default: `'advanced'` where the cluster's `serialization` setting is, else `'json'`.

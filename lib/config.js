@@ -9,6 +9,7 @@ const { wrongType, wrongValue, outOfRange } = require('./errors.js');
 const MIB = 2 ** 20;
 const SMALLEST = 16 * MIB;
 const LARGEST = 8 * 2 ** 40;
+const SMALLEST_LOG = 2 ** 16;
 
 const SIZE = /^\s*(\d+(?:\.\d+)?)\s*(?:([kmgt])(?:i?b)?|b)?\s*$/i;
 const UNITS = ['', 'k', 'm', 'g', 't'];
@@ -20,11 +21,30 @@ const UNITS = ['', 'k', 'm', 'g', 't'];
  * @returns {number} bytes
  */
 function parseMaximum(size, name) {
-  const bytes = typeof size === 'string' ? parseText(size, name) : size;
-  if (typeof bytes !== 'number') throw wrongType(name, 'of type number or string', size);
-  if (!Number.isInteger(bytes) || bytes < SMALLEST || bytes > LARGEST) {
+  const bytes = parseSize(size, name);
+  if (bytes < SMALLEST || bytes > LARGEST) {
     throw outOfRange(name, 'a whole number of bytes from 16 MiB to 8 TiB', size);
   }
+  return bytes;
+}
+
+/**
+ * As parseMaximum. The engine alone knows that a log is a quarter of the maximum at most.
+ * @param {unknown} size
+ * @param {string} name for the error
+ * @returns {number} bytes
+ */
+function parseLog(size, name) {
+  const bytes = parseSize(size, name);
+  if (bytes < SMALLEST_LOG) throw outOfRange(name, 'a whole number of bytes from 64 KiB', size);
+  return bytes;
+}
+
+/** @param {unknown} size @param {string} name */
+function parseSize(size, name) {
+  const bytes = typeof size === 'string' ? parseText(size, name) : size;
+  if (typeof bytes !== 'number') throw wrongType(name, 'of type number or string', size);
+  if (!Number.isInteger(bytes)) throw outOfRange(name, 'a whole number of bytes', size);
   return bytes;
 }
 
@@ -52,4 +72,4 @@ function defaultMaximum(env) {
   return Math.min(Math.max(quarter, SMALLEST), LARGEST);
 }
 
-module.exports = { parseMaximum, defaultMaximum };
+module.exports = { parseLog, parseMaximum, defaultMaximum };

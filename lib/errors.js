@@ -78,4 +78,15 @@ function received(value) {
   return `type ${typeof value} (${text.length > 28 ? `${text.slice(0, 25)}...` : text})`;
 }
 
-module.exports = { makeError, wrongType, wrongValue, outOfRange };
+/**
+ * Throws an error of somebody's callback as what it is, an uncaught exception, when what called it is
+ * done.
+ * @param {unknown} error
+ */
+function throwLater(error) {
+  process.nextTick(() => {
+    throw error;
+  });
+}
+
+module.exports = { throwLater, makeError, wrongType, wrongValue, outOfRange };

@@ -76,10 +76,10 @@ class Join {
     return cluster.settings.serialization === 'advanced';
   }
 
-  /** @param {number} maxBytes */
-  configure(maxBytes) {
+  /** Sizes in bytes; 0 leaves one as it is. */
+  configure(maxBytes = 0, logBytes = 0) {
     if (this.#closed) throw closed();
-    this.engine.configure(maxBytes, NOT_CHOSEN);
+    this.engine.configure(maxBytes, NOT_CHOSEN, logBytes);
   }
 
   /**
@@ -89,7 +89,7 @@ class Join {
   chooseMode(mode) {
     if (this.#closed) throw closed();
     try {
-      this.engine.configure(0, MODES.indexOf(mode));
+      this.engine.configure(0, MODES.indexOf(mode), 0);
     } catch (error) {
       if (/** @type {any} */ (error).code !== 'ERR_ALREADY_OPEN') throw error;
     }
@@ -102,7 +102,7 @@ class Join {
 
   /** Attaches if that needs no waiting, and nobody waits who would have to come first. */
   attachIfReady() {
-    return this.attached || (!this.#closed && this.#waiting.length === 0 && this.#attach());
+    return this.attached || ((this.#closed || this.#waiting.length === 0) && this.#attach());
   }
 
   /**

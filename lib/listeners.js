@@ -1,120 +1,113 @@
 'use strict';
 
-// Listeners by key: who is called when a key changes. The engine watches a key once, however many
-// listeners it has here, and tells of each change in the key's true order (lib/news.js).
+// Listeners: who is called when a key changes. The engine tells each of them of every change of its
+// key that was made since it began, in the key's true order, with a value of its own (lib/news.js).
 
-const { makeError } = require('./errors.js');
+const { setInterval, clearInterval } = require('node:timers');
+const { throwLater } = require('./errors.js');
 const { toKey } = require('./keys.js');
 const { TAG, unpack } = require('./values.js');
 
-/**
- * @typedef {(value: any) => void} Callback
- * @typedef {{ id: number, callbacks: { call: Callback }[] }} Watched
- */
+/** The error is a plain one, as it always was. */
+const NO_CALLBACK = 'ERR_INVALID_ARG_TYPE';
+/** Who made a change tells of it, but may have been stopped or killed before it could. */
+const LOOK_AGAIN_MS = 1000;
+
+/** @typedef {(value: any) => void} Callback */
 
 class Listeners {
   #join;
   #engine;
+  #look;
   /** @type {(error: any) => void} */
   #log;
-  /** @type {Map<string, Watched>} */
-  #keys = new Map();
-  /** @type {Map<number, Watched>} */
-  #watches = new Map();
+  /** By the id of their watch. @type {Map<number, Callback>} */
+  #callbacks = new Map();
+  /** @type {NodeJS.Timeout | undefined} */
+  #timer;
 
   /**
    * @param {InstanceType<typeof import('./join.js').Join>} join
+   * @param {() => void} look has the engine look at everything
    * @param {(error: any) => void} log hears of errors that no caller waits for
    */
-  constructor(join, log) {
+  constructor(join, look, log) {
     this.#join = join;
     this.#engine = join.engine;
+    this.#look = look;
     this.#log = log;
   }
 
   /** @type {(key: unknown, callback: unknown) => () => void} */
   listen = (key, callback) => {
     if (typeof callback !== 'function') {
-      throw makeError('ERR_INVALID_ARG_TYPE', 'a listener must have a callback.');
+      throw Object.assign(new Error('a listener must have a callback.'), { code: NO_CALLBACK });
     }
     const name = toKey(key);
-    // An object of its own: one function may listen twice.
-    const listener = { call: /** @type {Callback} */ (callback) };
     let isEnded = false;
+    let watch = 0;
     const start = () => {
-      if (!isEnded) this.#add(name, listener);
+      if (!isEnded) watch = this.#add(name, /** @type {Callback} */ (callback));
     };
-    if (this.#join.attached || this.#join.attachIfReady()) start();
+    if (this.#join.attachIfReady()) start();
     else this.#join.whenAttached(start).catch(this.#log);
     return () => {
-      if (!isEnded) this.#remove(name, listener);
+      if (!isEnded && watch !== 0) this.#remove(watch);
       isEnded = true;
     };
   };
 
   /**
    * A watched key has changed.
-   * @param {number} id of the watch
+   * @param {number} watch
    * @param {number} tag
    * @param {any} raw what the engine gave
    */
-  tell(id, tag, raw) {
-    const watched = this.#watches.get(id);
-    if (watched === undefined) return;
-    // Those who listen now, whoever comes or goes in a callback.
-    for (const { call } of [...watched.callbacks]) {
-      try {
-        call(copyOf(tag, raw));
-      } catch (error) {
-        // Not ours to handle, and not the next listener's.
-        process.nextTick(rethrow, error);
-      }
+  tell(watch, tag, raw) {
+    const callback = this.#callbacks.get(watch);
+    if (callback === undefined) return;
+    const value = tag < TAG.JSON ? raw : unpack(tag, raw);
+    try {
+      callback(value);
+    } catch (error) {
+      // Not ours to handle, and not the next listener's.
+      throwLater(error);
     }
   }
 
-  /** @param {string} name @param {{ call: Callback }} listener */
-  #add(name, listener) {
-    const watched = this.#keys.get(name);
-    if (watched !== undefined) {
-      watched.callbacks.push(listener);
-      return;
-    }
-    const added = { id: this.#engine.watch(name), callbacks: [listener] };
-    this.#keys.set(name, added);
-    this.#watches.set(added.id, added);
+  close() {
+    clearInterval(this.#timer);
+    this.#callbacks.clear();
   }
 
-  /** @param {string} name @param {{ call: Callback }} listener */
-  #remove(name, listener) {
-    const watched = this.#keys.get(name);
-    if (watched === undefined) return;
-    watched.callbacks = watched.callbacks.filter((each) => each !== listener);
-    if (watched.callbacks.length > 0) return;
-    this.#keys.delete(name);
-    this.#watches.delete(watched.id);
+  /** @param {string} name @param {Callback} callback */
+  #add(name, callback) {
+    const watch = this.#engine.watch(name);
+    this.#callbacks.set(watch, callback);
+    this.#timer ??= setInterval(() => this.#lookAgain(), LOOK_AGAIN_MS).unref();
+    return watch;
+  }
+
+  /** @param {number} watch */
+  #remove(watch) {
+    this.#callbacks.delete(watch);
     if (!this.#join.attached) return;
     try {
-      this.#engine.unwatch(watched.id);
+      this.#engine.unwatch(watch);
     } catch (error) {
       // It has ended; that a filter of the segment is stale costs others a little time.
       if (/** @type {any} */ (error).code !== 'ERR_BUSY') throw error;
     }
   }
-}
 
-/**
- * Each listener gets a value of its own.
- * @param {number} tag
- * @param {any} raw
- */
-function copyOf(tag, raw) {
-  if (tag < TAG.JSON) return raw;
-  return unpack(tag, Buffer.isBuffer(raw) ? Buffer.from(raw) : raw);
-}
-
-/** @param {unknown} error @returns {never} */
-function rethrow(error) {
-  throw error;
+  #lookAgain() {
+    if (this.#callbacks.size > 0) {
+      this.#look();
+    } else {
+      clearInterval(this.#timer);
+      this.#timer = undefined;
+    }
+  }
 }
 
 module.exports = { Listeners };

@@ -8,6 +8,7 @@
 // case that the process that granted it was killed before it could tell.
 
 const { setInterval, clearInterval, setTimeout } = require('node:timers');
+const { inspect } = require('node:util');
 const { wrongType } = require('./errors.js');
 const { toKey } = require('./keys.js');
 
@@ -19,17 +20,15 @@ const RETRY_MS = 50;
 /** What the engine's unlock gives but for a ticket. */
 const NOT_HELD = -1;
 
-/**
- * @typedef {object} Waiting
- * @property {(ticket: number) => void} resolve
- * @property {(error: Error) => void} reject
- */
+/** @typedef {(ticket: number | Promise<never>) => void} Settle */
 
 class Locks {
   #join;
   #engine;
   #look;
-  /** @type {Map<number, Waiting>} */
+  /** @type {(error: any) => void} */
+  #log;
+  /** How the promise of each ticket that waits is settled. @type {Map<number, Settle>} */
   #waiting = new Map();
   /** @type {NodeJS.Timeout | undefined} */
   #timer;
@@ -37,17 +36,18 @@ class Locks {
   /**
    * @param {InstanceType<typeof import('./join.js').Join>} join
    * @param {() => void} look has the engine look at everything
+   * @param {(error: any) => void} log hears of errors that no caller waits for
    */
-  constructor(join, look) {
+  constructor(join, look, log) {
     this.#join = join;
     this.#engine = join.engine;
     this.#look = look;
+    this.#log = log;
   }
 
   /** @param {unknown} key */
   get = async (key) => {
-    const ticket = await this.#ask(toKey(key));
-    return `${ticket.toString(36)}-${this.#join.nonce}`;
+    return this.#idOf(await this.#ask(toKey(key)));
   };
 
   /** @type {(key: unknown, id: unknown) => Promise<string>} */
@@ -56,21 +56,18 @@ class Locks {
     if (!this.#join.attached) await this.#join.whenAttached(() => {});
     const ticket = this.#ticketOf(id);
     const isDone = ticket > 0 && (await this.#release(name, ticket));
-    return isDone ? 'OK' : `Failed. LockId:${String(id)} does not match ${name}'s lockId.`;
+    return isDone ? 'OK' : `Failed. LockId:${textOf(id)} does not match ${name}'s lockId.`;
   };
 
   /** @type {(key: unknown, fn: unknown) => Promise<unknown>} */
   mutex = async (key, fn) => {
     const name = toKey(key);
     if (typeof fn !== 'function') throw wrongType('"fn" argument', 'of type function', fn);
-    const asked = this.#ask(name);
-    const ticket = typeof asked === 'number' ? asked : await asked;
+    const ticket = await this.#ask(name);
     try {
       return await fn();
     } finally {
-      // Who comes next need not wait for the caller, nor the caller for them.
-      const release = this.#release(name, ticket);
-      if (release !== true) await release;
+      this.#releaseInTime(name, ticket);
     }
   };
 
@@ -79,16 +76,16 @@ class Locks {
    * @param {number} ticket
    */
   grant(ticket) {
-    const waiting = this.#waiting.get(ticket);
+    const settle = this.#waiting.get(ticket);
     this.#waiting.delete(ticket);
     if (this.#waiting.size === 0) this.#timer?.unref();
-    waiting?.resolve(ticket);
+    settle?.(ticket);
   }
 
   /** @param {Error} error the outcome of all requests that wait */
   close(error) {
     clearInterval(this.#timer);
-    for (const { reject } of this.#waiting.values()) reject(error);
+    for (const settle of this.#waiting.values()) settle(Promise.reject(error));
     this.#waiting.clear();
   }
 
@@ -109,8 +106,8 @@ class Locks {
   #wait(ticket) {
     this.#timer ??= setInterval(() => this.#lookAgain(), LOOK_AGAIN_MS);
     this.#timer.ref();
-    return new Promise((resolve, reject) => {
-      this.#waiting.set(ticket, { resolve, reject });
+    return new Promise((resolve) => {
+      this.#waiting.set(ticket, resolve);
     });
   }
 
@@ -124,34 +121,73 @@ class Locks {
   }
 
   /**
-   * Whether the ticket held the lock, which it does not any more.
+   * Lets go of a lock; the outcome of what was done under it does not depend on how that goes.
+   * @param {string} name
+   * @param {number} ticket
+   */
+  #releaseInTime(name, ticket) {
+    try {
+      const release = this.#release(name, ticket);
+      if (typeof release !== 'boolean') release.catch(this.#log);
+    } catch (error) {
+      this.#log(error);
+    }
+  }
+
+  /**
+   * Whether the ticket held the lock, which it does not any more. At once, unless a process is
+   * stopped in the middle of a change: then in the background, when it goes on or dies.
    * @param {string} name
    * @param {number} ticket
    * @returns {boolean | Promise<boolean>}
    */
-  #release(name, ticket, patienceMs = PATIENCE_MS) {
-    let next;
-    try {
-      next = this.#engine.unlock(name, ticket, patienceMs);
-    } catch (error) {
-      // A process is stopped in the middle of a change: in the background, until it goes on or dies.
-      if (/** @type {any} */ (error).code === 'ERR_BUSY') return this.#releaseLater(name, ticket);
-      throw error;
-    }
-    if (next > 0) this.grant(next);
-    return next !== NOT_HELD;
+  #release(name, ticket) {
+    return this.#tryRelease(name, ticket, PATIENCE_MS) ?? this.#releaseLater(name, ticket);
   }
 
   /** @param {string} name @param {number} ticket @returns {Promise<boolean>} */
   async #releaseLater(name, ticket) {
-    await new Promise((resolve) => setTimeout(resolve, RETRY_MS));
-    return this.#release(name, ticket, 0);
+    for (;;) {
+      await new Promise((resolve) => setTimeout(resolve, RETRY_MS));
+      const isDone = this.#tryRelease(name, ticket, 0);
+      if (isDone !== undefined) return isDone;
+    }
   }
 
-  /** @param {unknown} id */
+  /** As #release; undefined if it cannot be done now. @type {(...of: [string, number, number]) => boolean | undefined} */
+  #tryRelease(name, ticket, patienceMs) {
+    try {
+      const next = this.#engine.unlock(name, ticket, patienceMs);
+      if (next > 0) this.grant(next);
+      return next !== NOT_HELD;
+    } catch (error) {
+      const { code } = /** @type {any} */ (error);
+      if (code === 'ERR_BUSY') return undefined;
+      // Whoever leaves lets go of everything.
+      if (code === 'ERR_CLOSED') return true;
+      throw error;
+    }
+  }
+
+  /** The ticket that a lock id names; 0 if it is none. @param {unknown} id */
   #ticketOf(id) {
-    const [ticket, nonce] = String(id).split('-');
-    return nonce === this.#join.nonce ? Number.parseInt(ticket, 36) : 0;
+    if (typeof id !== 'string') return 0;
+    const ticket = Number.parseInt(id, 36);
+    return id === this.#idOf(ticket) ? ticket : 0;
+  }
+
+  /** @param {number} ticket */
+  #idOf(ticket) {
+    return `${ticket.toString(36)}-${this.#join.nonce}`;
+  }
+}
+
+/** @param {unknown} id */
+function textOf(id) {
+  try {
+    return String(id);
+  } catch {
+    return inspect(id);
   }
 }
 

@@ -5,8 +5,8 @@
 //
 // async functions are as fast here as Promise.resolve(), and turn every throw into a rejection.
 
-const { wrongType, wrongValue } = require('./errors.js');
-const { parseMaximum } = require('./config.js');
+const { throwLater, wrongType, wrongValue } = require('./errors.js');
+const { parseLog, parseMaximum } = require('./config.js');
 const { Join } = require('./join.js');
 const { toKey } = require('./keys.js');
 const { Listeners } = require('./listeners.js');
@@ -20,18 +20,27 @@ class Memory {
   /** @type {(problem: Error) => void} */
   logger = console.error;
 
-  #log = (/** @type {Error} */ problem) => this.logger?.(problem);
+  #log = (/** @type {Error} */ problem) => {
+    try {
+      this.logger?.(problem);
+    } catch (error) {
+      // What happens in the background goes on.
+      throwLater(error);
+    }
+  };
   #join = new Join(
     (message) => this.#log(new Error(message)),
     () => this.#news.take(),
   );
   #news = new News(this.#join, this.#log);
-  #locks = new Locks(this.#join, this.#news.look);
-  #listeners = new Listeners(this.#join, this.#log);
+  #locks = new Locks(this.#join, this.#news.look, this.#log);
+  #listeners = new Listeners(this.#join, this.#news.look, this.#log);
   /** @type {string | undefined} */
   #mode;
-  #now = new Operations(this.#join, () =>
-    this.#mode === undefined ? this.#join.clones : this.#mode === 'advanced',
+  #now = new Operations(
+    this.#join,
+    () => (this.#mode === undefined ? this.#join.clones : this.#mode === 'advanced'),
+    () => this.#news.take(),
   );
 
   sync = pick(this.#now);
@@ -81,8 +90,8 @@ class Memory {
 
   /** @param {unknown} options */
   configure = (options) => {
-    const { maxMemory, mode } = checkOptions(options);
-    if (maxMemory !== undefined) this.#join.configure(maxMemory);
+    const { maxMemory, log, mode } = checkOptions(options);
+    if (maxMemory + log > 0) this.#join.configure(maxMemory, log);
     if (mode === undefined) return;
     this.#join.chooseMode(mode);
     this.#mode = mode;
@@ -92,7 +101,9 @@ class Memory {
 
   close = async () => {
     const error = this.#join.close();
-    if (error !== undefined) this.#locks.close(error);
+    if (error === undefined) return;
+    this.#locks.close(error);
+    this.#listeners.close();
   };
 
   /** @param {unknown} key */
@@ -141,20 +152,23 @@ function answer(promise, callback) {
 /**
  * Checks all options before any takes effect.
  * @param {unknown} options
- * @returns {{ maxMemory?: number, mode?: string }}
+ * @returns {{ maxMemory: number, log: number, mode?: string }} sizes in bytes, 0 if not given
  */
 function checkOptions(options) {
   if (typeof options !== 'object' || options === null) {
     throw wrongType('"options" argument', 'an object', options);
   }
-  const { maxMemory, mode, ...unknown } = /** @type {Record<string, any>} */ (options);
+  const { maxMemory, log, mode, ...unknown } = /** @type {Record<string, any>} */ (options);
   const [name] = Object.keys(unknown);
-  if (name !== undefined) throw wrongValue('option', '"maxMemory" or "mode"', name);
+  if (name !== undefined) throw wrongValue('option', '"maxMemory", "log" or "mode"', name);
   if (mode !== undefined && !MODES.includes(mode)) {
     throw wrongValue('"mode" option', '"json" or "advanced"', mode);
   }
-  if (maxMemory === undefined) return { mode };
-  return { maxMemory: parseMaximum(maxMemory, '"maxMemory" option'), mode };
+  return {
+    maxMemory: maxMemory === undefined ? 0 : parseMaximum(maxMemory, '"maxMemory" option'),
+    log: log === undefined ? 0 : parseLog(log, '"log" option'),
+    mode,
+  };
 }
 
 module.exports = { Memory };

@@ -41,8 +41,20 @@ class News {
 
   /** Takes what there is. */
   take = () => {
+    const { engine, status } = this.#join;
     for (let left = BATCH; left > 0; left -= 1) {
-      if (!this.#join.attached || !this.#takeOne()) return;
+      if (!this.#join.attached) return;
+      /** @type {any} */
+      let value;
+      try {
+        value = engine.next();
+      } catch (error) {
+        this.#log(error);
+        // What else there is, but not the same again and again at once.
+        break;
+      }
+      if (status[1] === KIND.NOTHING) return;
+      this.#pass(value, status[0], status[1], status[2]);
     }
     this.#rest ??= setImmediate(() => {
       this.#rest = undefined;
@@ -56,18 +68,8 @@ class News {
     this.take();
   };
 
-  /** Whether there may be more. */
-  #takeOne() {
-    const { engine, status } = this.#join;
-    /** @type {any} */
-    let value;
-    try {
-      value = engine.next();
-    } catch (error) {
-      this.#log(error);
-      return true;
-    }
-    const [tag, kind, watch] = status;
+  /** @type {(value: any, tag: number, kind: number, watch: number) => void} */
+  #pass(value, tag, kind, watch) {
     switch (kind) {
       case KIND.GRANTED:
         this.#locks?.grant(value);
@@ -81,18 +83,15 @@ class News {
       case KIND.SKIPPED:
         this.#log(skipped(value));
         break;
-      default:
-        return false;
     }
-    return true;
   }
 }
 
 /** @param {number} count */
 function skipped(count) {
   return new Error(
-    `Listeners of this thread were too slow: up to ${count} changes were skipped. Each key's newest ` +
-      'value follows. A larger configure({ log }) holds more.',
+    `Listeners of this thread were too slow: up to ${count} changes were skipped. They have heard the ` +
+      'newest value of each key. A larger configure({ log }) holds more.',
   );
 }
 

@@ -8,21 +8,27 @@ const { wrongType, outOfRange } = require('./errors.js');
 const { toKey } = require('./keys.js');
 const { TAG, tagOf, pack, unpack } = require('./values.js');
 
+/** The engine sets this element of the status when this thread has changed what it listens to. */
+const OWN_NEWS = 3;
+
 class Operations {
   #join;
   #engine;
   #status;
   #advanced;
+  #takeNews;
 
   /**
    * @param {InstanceType<typeof import('./join.js').Join>} join
    * @param {() => boolean} advanced whether objects are stored as structured clones
+   * @param {() => void} takeNews calls the listeners of this thread that have something to hear
    */
-  constructor(join, advanced) {
+  constructor(join, advanced, takeNews) {
     this.#join = join;
     this.#engine = join.engine;
     this.#status = join.status;
     this.#advanced = advanced;
+    this.#takeNews = takeNews;
   }
 
   /** @type {(key: unknown) => any} */
@@ -48,6 +54,7 @@ class Operations {
     const name = toKey(key);
     if (!this.#join.attached) this.#join.attachNow();
     this.#engine.remove(name);
+    if (this.#status[OWN_NEWS] !== 0) this.#hear();
     return 'OK';
   };
 
@@ -63,7 +70,9 @@ class Operations {
     const name = toKey(key);
     const step = toStep(by);
     if (!this.#join.attached) this.#join.attachNow();
-    return this.#engine.incr(name, step);
+    const sum = this.#engine.incr(name, step);
+    if (this.#status[OWN_NEWS] !== 0) this.#hear();
+    return sum;
   };
 
   /**
@@ -82,7 +91,17 @@ class Operations {
   /** @type {(name: string, payload: unknown, tag: number) => 'OK'} */
   #write(name, payload, tag) {
     this.#engine.set(name, payload, payload === undefined ? TAG.UNDEFINED : tag);
+    if (this.#status[OWN_NEWS] !== 0) this.#hear();
     return 'OK';
+  }
+
+  /**
+   * This thread has changed a key that it listens to: its listeners are called before who waits for
+   * the promise of the change goes on, as with 1.1.5.
+   */
+  #hear() {
+    this.#status[OWN_NEWS] = 0;
+    queueMicrotask(this.#takeNews);
   }
 }
 

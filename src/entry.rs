@@ -117,6 +117,14 @@ impl Namespace {
     pub const USER: Self = Self(0);
     /// Keys of the package itself.
     pub const PACKAGE: Self = Self(1);
+    const LOCKS: u16 = 1 << 15;
+
+    /// The locks of these keys. They hash as the keys do, and so stand in the same shard; a reader
+    /// that has been led astray must not take one for the other.
+    #[must_use]
+    pub const fn locks(self) -> Self {
+        Self(self.0 | Self::LOCKS)
+    }
 }
 
 /// What the bytes of an entry are: the word of that name.
@@ -147,7 +155,7 @@ impl Meta {
     const IN_CACHE: u64 = 1 << 10;
     const NAMESPACE_SHIFT: u32 = 16;
     /// Words of the cache between key and value.
-    pub const CACHE_WORDS: u64 = 4;
+    pub const CACHE_WORDS: u64 = 5;
 
     /// The meta as a word.
     #[inline]
@@ -241,7 +249,7 @@ impl<'b> Key<'b> {
         if units > MAX_KEY_UNITS {
             return Err(key_too_long(units));
         }
-        let key1 = hash_key.1 ^ u64::from(wide) ^ u64::from(namespace.0) << 1;
+        let key1 = hash_key.1 ^ u64::from(wide) ^ u64::from(namespace.0 & !Namespace::LOCKS) << 1;
         let hash = SipHasher13::new_with_keys(hash_key.0, key1).hash(bytes);
         Ok(Self { bytes, wide, namespace, hash })
     }
@@ -265,6 +273,13 @@ impl<'b> Key<'b> {
     #[must_use]
     pub const fn namespace(&self) -> Namespace {
         self.namespace
+    }
+
+    /// The lock of this key.
+    #[inline]
+    #[must_use]
+    pub const fn of_lock(self) -> Self {
+        Self { namespace: self.namespace.locks(), ..self }
     }
 
     /// Its hash.
@@ -328,6 +343,9 @@ mod tests {
     fn a_key_is_another_in_another_namespace() {
         let within = |namespace| Key::within(namespace, (1, 2), b"a", false).unwrap();
         assert_ne!(within(Namespace::USER).hash(), within(Namespace::PACKAGE).hash());
+        let lock = within(Namespace::USER).of_lock();
+        assert_eq!(lock.hash(), within(Namespace::USER).hash());
+        assert_ne!(lock.namespace(), Namespace::USER);
     }
 
     #[test]

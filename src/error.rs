@@ -78,8 +78,8 @@ pub enum Error {
         /// Layout version found.
         theirs: u64,
     },
-    /// The size asked for cannot make a segment.
-    #[error("a segment has from {minimum} to {maximum} bytes, not {size}")]
+    /// The size asked for cannot make a segment, or its logs.
+    #[error("the size must be from {minimum} to {maximum} bytes, not {size}")]
     BadSize {
         /// Bytes asked for.
         size: u64,

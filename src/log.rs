@@ -22,6 +22,8 @@ const MARK_SHIFT: u32 = 32;
 const LENGTH_MASK: u64 = (1 << MARK_SHIFT) - 1;
 /// Records that are dropped for one block that is kept.
 const DROPS: u32 = 2;
+/// Room in an intent for one record more: what freeing an entry, its span and its run takes at most.
+const TRIM_ROOM: usize = 48;
 /// How often the sequence is looked at before an odd one is read through.
 const SPINS: u32 = if cfg!(shm_loom) { 1 } else { 64 };
 
@@ -69,40 +71,67 @@ impl<'s> Log<'s> {
         Self { segment, shard }
     }
 
-    /// Looks at the log without the latch. What is copied of the record's entry counts only if the
-    /// cursor [is not lapped](Self::is_lapped) afterwards.
+    /// Looks at the log without the latch. What is copied of the record and its entry counts only if
+    /// the cursor [is not lapped](Self::is_lapped) afterwards.
     ///
     /// # Errors
     /// [`Error::Corrupted`] if the log is damaged.
     pub fn look(&self, cursor: u64) -> Result<At> {
+        let head_at = self.at(shard::LOG_HEAD);
+        // Read before the sequence: if that is even then, all records up to this head are written.
+        // (A head that is read afterwards may be that of a change which is being written.)
+        self.settled(
+            || self.segment.region().load(head_at, Ordering::Relaxed),
+            |words, head| {
+                let head = head.map_or_else(|| words.word_at(head_at), Ok)?;
+                self.at_cursor(words, head, cursor)
+            },
+        )
+    }
+
+    /// Whether the tail has passed the cursor, so that what was copied of its record is nothing.
+    ///
+    /// # Errors
+    /// [`Error::Corrupted`] if the shard lies outside the segment.
+    pub fn is_lapped(&self, cursor: u64) -> Result<bool> {
+        // Who has copied a word of what came into the record's or the entry's place sees that its
+        // change is sealed; once that is written, the tail is.
+        self.settled(|| Ok(()), |words, _| Ok(cursor < words.word_at(self.at(shard::LOG_TAIL))?))
+    }
+
+    /// Reads `first`, and then the rest when all changes of which anything has been seen are written;
+    /// or, if their writer is stopped or dead, everything through its sealed words.
+    fn settled<A, T>(
+        &self,
+        first: impl Fn() -> Result<A>,
+        rest: impl Fn(&dyn Words, Option<A>) -> Result<T>,
+    ) -> Result<T> {
         let region = self.segment.region();
         let base = self.at(shard::DOMAIN);
-        for attempt in 0.. {
-            let head = region.load(self.at(shard::LOG_HEAD), Ordering::Relaxed)?;
-            // Who sees this head sees that its change is sealed: pairs with the Release fence in
-            // `intent::apply`. If by then the sequence is even, all records before it are written.
+        for attempt in 0_u32.. {
+            let seen = first()?;
+            // Who has seen a word of a change sees that it is sealed: pairs with the Release fence in
+            // `intent::apply`, and for words of reused blocks with the one in `latch::acquire`.
             fence(Ordering::Acquire);
             let sequence = intent::sequence(region, base)?;
             if sequence & 1 == 0 {
-                return self.at_cursor(region, head, cursor);
+                return rest(region, Some(seen));
             }
             spin_hint();
             if attempt < SPINS {
                 continue;
             }
-            // The writer is stopped or dead: through its sealed words, as a reader of values does.
             if let Some(overlay) = Overlay::read(region, base, sequence)? {
-                let head = overlay.word_at(self.at(shard::LOG_HEAD))?;
-                let at = self.at_cursor(&overlay, head, cursor);
+                let read = rest(&overlay, None);
                 if intent::is_unchanged(region, base, sequence)? {
-                    return at;
+                    return read;
                 }
             }
         }
-        Ok(At::End)
+        Err(Error::corrupted("a sequence that is never even", base.bytes()))
     }
 
-    fn at_cursor(&self, words: &impl Words, head: u64, cursor: u64) -> Result<At> {
+    fn at_cursor(&self, words: &dyn Words, head: u64, cursor: u64) -> Result<At> {
         if cursor < words.word_at(self.at(shard::LOG_TAIL))? {
             return Ok(At::Lapped);
         }
@@ -116,18 +145,6 @@ impl<'s> Log<'s> {
             is_removal: word & REMOVED != 0,
             version: words.word_at(record.word(1))?,
         }))
-    }
-
-    /// Whether the tail has passed the cursor, so that what was copied of its record is nothing.
-    ///
-    /// # Errors
-    /// [`Error::Corrupted`] if the shard lies outside the segment.
-    pub fn is_lapped(&self, cursor: u64) -> Result<bool> {
-        // Who has copied a word of a block's next user sees that the tail had passed before: pairs
-        // with the Release fence in `latch::acquire`.
-        fence(Ordering::Acquire);
-        let tail = self.segment.region().load(self.at(shard::LOG_TAIL), Ordering::Relaxed)?;
-        Ok(cursor < tail)
     }
 
     /// The number of records so far. Values that are read afterwards are not older.
@@ -193,6 +210,35 @@ impl<'s> Log<'s> {
             if is_too_much && self.length(changes)? > 0 {
                 self.drop_oldest(changes, &free)?;
             }
+        }
+        Ok(())
+    }
+
+    /// Whether blocks are kept that take more than their share. (One change drops few records, and
+    /// the entry that it replaces may be named by one of the newest.)
+    ///
+    /// # Errors
+    /// [`Error::Corrupted`] if the shard lies outside the segment.
+    pub fn keeps_too_much(&self) -> Result<bool> {
+        let kept = self.segment.region().load(self.at(shard::LOG_KEPT), Ordering::Relaxed)?;
+        Ok(kept > self.segment.layout().log_bytes)
+    }
+
+    /// Drops some of the oldest records, in an intent of their own.
+    ///
+    /// # Errors
+    /// [`Error::Corrupted`] if the log is damaged; what `free` fails with.
+    pub fn trim(
+        &self,
+        changes: &mut Changes<'_>,
+        free: impl Fn(&mut Changes<'_>, Offset) -> Result<u64>,
+    ) -> Result<()> {
+        // A record takes up to three words, the last one of a block what freeing it takes.
+        while changes.room() > TRIM_ROOM
+            && changes.get(self.at(shard::LOG_KEPT))? > self.segment.layout().log_bytes
+            && self.length(changes)? > 0
+        {
+            self.drop_oldest(changes, &free)?;
         }
         Ok(())
     }

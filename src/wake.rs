@@ -105,27 +105,40 @@ const fn to_act_on(word: u32) -> u32 {
 /// # Errors
 /// [`crate::error::Error::Corrupted`] if there is no such slot; so below.
 pub fn tell(segment: &Segment, slot: u64, shard: u64) -> Result<()> {
-    let news_at = segment.layout().member(slot).add(member::NEWS);
-    // Release: what has happened is seen by who takes the bit; pairs with the Acquire in `take_news`.
-    segment.region().fetch_or(news_at, 1 << (shard & 63), Ordering::Release)?;
+    note(segment, slot, shard)?;
     rouse_slot(segment, slot, NEWS)
 }
 
-/// Tells all members that watch a key of a shard. Never under a latch.
+/// Notes for the member in a slot that a shard has news.
+fn note(segment: &Segment, slot: u64, shard: u64) -> Result<()> {
+    let news_at = segment.layout().member(slot).add(member::NEWS);
+    // Release: what has happened is seen by who takes the bit; pairs with the Acquire in `take_news`.
+    segment.region().fetch_or(news_at, 1 << (shard & 63), Ordering::Release).map(drop)
+}
+
+/// Tells all members that watch a key of a shard. Never under a latch. Gives whether `me` is one of
+/// them: it is not roused, but has to look by itself.
 ///
 /// # Errors
 /// As above.
 #[cold]
-pub fn tell_watchers(segment: &Segment, shard: u64, hash: u64) -> Result<()> {
+pub fn tell_watchers(segment: &Segment, me: MemberId, shard: u64, hash: u64) -> Result<bool> {
     let (region, layout) = (segment.region(), segment.layout());
+    let mut is_mine = false;
     for slot in 0..members::slots(region)? {
         let word = |field| region.load(layout.member(slot).add(field), Ordering::Relaxed);
         let watches = word(member::WATCHES)? >> (shard & 63) & 1 != 0;
-        if watches && word(member::WATCHED)? & log::filter_bit(hash) != 0 {
+        if !watches || word(member::WATCHED)? & log::filter_bit(hash) == 0 {
+            continue;
+        }
+        if slot == me.slot() {
+            is_mine = true;
+            note(segment, slot, shard)?;
+        } else {
             tell(segment, slot, shard)?;
         }
     }
-    Ok(())
+    Ok(is_mine)
 }
 
 /// Takes the shards that have news for a member, a bit each. For the member itself.

@@ -15,6 +15,7 @@ use crate::intent::Changes;
 use crate::segment::Segment;
 use crate::segment::layout::{self, PAGE, shard, span};
 use crate::segment::region::Offset;
+use crate::sync::Ordering;
 
 /// Smallest block.
 pub const MIN_BLOCK: u64 = 64;
@@ -154,6 +155,20 @@ impl<'s> Blocks<'s> {
         let fact = Fact::Span { shard: self.shard, class, pages: building.pages() };
         changes.set(self.segment.layout().fact(page), fact.to_word())?;
         changes.set(building.note_at(), 0)
+    }
+
+    /// Whether that is a block of this shard that has been in use once, under the latch.
+    ///
+    /// # Errors
+    /// [`Error::Corrupted`] if the lists are damaged.
+    pub fn is_cut(&self, block: Offset) -> Result<bool> {
+        let Ok((page, class, _)) = self.span_of(block) else {
+            return Ok(false);
+        };
+        let counts_at = self.record(page)?.add(span::COUNTS);
+        let cut = self.segment.region().load(counts_at, Ordering::Relaxed)? >> COUNT_BITS;
+        let within = block.bytes().wrapping_sub(self.segment.layout().page(page).bytes());
+        Ok(within.is_multiple_of(class_bytes(class)) && within / class_bytes(class) < cut)
     }
 
     /// Bytes of a block, from the class of the span that it lies in.

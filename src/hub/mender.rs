@@ -123,7 +123,8 @@ fn mend(
         }
         freed += 1;
     }
-    if freed > 0 {
+    // Who could not be mended wholly may have had its changes finished, which nobody was told of.
+    if freed > 0 || stopped_at.is_some() {
         wake::rouse_all(segment, wake::REPAIRED).map_err(|_| None)?;
     }
     match stopped_at {

@@ -138,18 +138,19 @@ impl Hub {
         &self.shared.name
     }
 
-    /// Chooses what the segment will be like; `None` leaves a setting as it is.
+    /// Chooses what the segment will be like.
     ///
     /// # Errors
     /// [`Error::AlreadyOpen`] if the segment exists; [`Error::BadSize`].
-    pub fn configure(&self, maximum: Option<u64>, mode: Option<u64>) -> Result<()> {
+    pub fn configure(&self, choose: impl FnOnce(&mut Settings)) -> Result<()> {
         let mut settings = lock(&self.shared.settings);
-        let maximum = maximum.unwrap_or(settings.maximum);
-        Layout::new(maximum)?;
+        let mut chosen = *settings;
+        choose(&mut chosen);
+        chosen.layout()?;
         if self.shared.opened.get().is_some() || !self.is_here() {
             return Err(Error::AlreadyOpen);
         }
-        *settings = Settings { maximum, mode: mode.unwrap_or(settings.mode) };
+        *settings = chosen;
         // Relaxed: the lock orders it.
         self.shared.is_chosen.store(true, Ordering::Relaxed);
         Ok(())

@@ -88,7 +88,7 @@ impl GiveUp<'_> {
         let place = self.segment.layout().locks(self.shard.number());
         let mut link = self.load(place.buckets.word(bucket))?;
         if let Some((entry, stamp)) = last
-            && self.load(entry.add(word::STAMP))? == stamp
+            && self.stamp_of(entry)? == stamp
         {
             let buckets = self.load(place.counts.add(table::BUCKETS))?;
             if bucket_of(self.shard.locks().hash_of(entry)?, buckets) == bucket {
@@ -110,7 +110,7 @@ impl GiveUp<'_> {
         let mut position = None;
         loop {
             let held = latch::hold(self.segment, self.shard.base(), self.me)?;
-            if self.load(entry.add(word::STAMP))? != stamp {
+            if self.stamp_of(entry)? != stamp {
                 return Ok(());
             }
             let meta = Meta::from_word(self.load(entry.add(word::META))?)?;
@@ -120,7 +120,7 @@ impl GiveUp<'_> {
                 position = Some(next);
                 continue;
             }
-            let owner = lock.get(lock_word::OWNER)? & !ABANDONED;
+            let owner = lock.get(lock_word::OWNER)?;
             if lock.get(lock_word::FIRST)? == 0 || owner != self.gone.to_word() {
                 return Ok(());
             }
@@ -135,9 +135,7 @@ impl GiveUp<'_> {
     /// Gives up tickets among the next few; where to go on, or `None` at the end of the list.
     fn give_up_some(&self, lock: Lock<'_>, from: Option<Position>) -> Result<Option<Position>> {
         let (mut waiter, after) = match from {
-            Some(Position { block, version })
-                if self.load(block.add(waiter_word::STAMP))? >> 1 == version =>
-            {
+            Some(Position { block, version }) if self.stamp_of(block)? >> 1 == version => {
                 (self.load(block.add(waiter_word::LINK))?, version)
             }
             // It has been granted meanwhile, and so have all before it.
@@ -160,6 +158,12 @@ impl GiveUp<'_> {
             waiter = self.load(block.add(waiter_word::LINK))?;
         }
         Ok(None)
+    }
+
+    /// The stamp of what was a block when no latch was held in between; 0: it is none any more.
+    /// Stamps never come back in a shard.
+    fn stamp_of(&self, block: Offset) -> Result<u64> {
+        if self.shard.blocks().is_cut(block)? { self.load(block.add(word::STAMP)) } else { Ok(0) }
     }
 
     /// A word, which the latch orders.

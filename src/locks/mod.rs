@@ -8,9 +8,10 @@
 //!
 //! ```text
 //! entry of the key, in the shard's table of locks         waiter: a block for each further ticket
-//!  GRANTED  tickets up to this version hold               LINK   the next one
-//!  FIRST    the oldest ticket; 0: nobody has or wants it  STAMP  its version << 1
-//!  OWNER    whose that is; was the lock abandoned?        OWNER  whose it is; 0: given up
+//!  GRANTED  tickets up to this version hold << 1;         LINK   the next one
+//!           + 1: the last holder died                     STAMP  its version << 1
+//!  FIRST    the oldest ticket; 0: nobody has or wants it  OWNER  whose it is; 0: given up
+//!  OWNER    whose that is
 //!  NEXT     the first waiter                              FLAGS  whether its owner sleeps
 //!  LAST     the last one
 //!  SEAT     which seat keeps the entry, + 1
@@ -48,11 +49,11 @@ use std::sync::Arc;
 
 /// Offsets in the words of a lock, which stand where other entries have their value.
 pub mod lock_word {
-    /// Tickets up to this version hold the lock.
+    /// Tickets up to this version hold the lock; see [`super::granted`].
     pub const GRANTED: u64 = 0;
     /// The oldest ticket; 0: nobody has or wants the lock.
     pub const FIRST: u64 = 8;
-    /// Whose that is, and [`super::ABANDONED`].
+    /// Whose that is.
     pub const OWNER: u64 = 16;
     /// The first waiter; 0: nobody waits.
     pub const NEXT: u64 = 24;
@@ -78,10 +79,17 @@ pub mod waiter_word {
     pub const CLASS: u64 = 0;
 }
 
-/// In the OWNER of a lock: its last holder died and did not let go of it.
-pub const ABANDONED: u64 = 1 << 63;
-/// In the FLAGS of a waiter: its owner sleeps.
-const SLEEPS: u64 = 1;
+/// In GRANTED: the last holder died and did not let go of the lock.
+const ABANDONED: u64 = 1;
+/// In the FLAGS of a waiter: its owner sleeps. (The flags stand where entries have their meta word,
+/// and are none.)
+const SLEEPS: u64 = 1 << 8;
+
+/// The word GRANTED: tickets up to `version` hold the lock.
+#[must_use]
+pub const fn granted(version: u64, abandoned: u64) -> u64 {
+    version << 1 | abandoned
+}
 
 /// A request for a lock, and the right to it once it is granted. No other ticket of the segment is
 /// or will be equal.
@@ -176,21 +184,22 @@ impl Locks {
     /// [`crate::error::Error::OutOfMemory`], [`crate::error::Error::Busy`]: nothing was changed.
     #[inline]
     pub fn ask(&mut self, key: &Key<'_>) -> Result<Asked> {
-        let may_spin = self.spinner.may_spin();
-        let segment = Arc::clone(&self.segment);
-        let shard = Shard::of(&segment, key);
-        self.claim(shard.number())?;
-        let (me, mut wants_more) = (self.me, false);
-        let seen = shard.change(me, |held| {
+        let Self { segment, me, queues, spinner } = self;
+        let key = &key.of_lock();
+        let shard = Shard::of(segment, key);
+        claim(segment, *me, shard.number())?;
+        let may_spin = spinner.may_spin();
+        let mut wants_more = false;
+        let seen = shard.change(*me, |held| {
             if let Some(found) = shard.locks().find(segment.region(), key)? {
                 let lock = Lock::new(segment.region(), found.entry, found.meta);
                 return if lock.get(lock_word::FIRST)? == 0 {
-                    lock.take(&shard, me)
+                    lock.take(&shard, *me)
                 } else {
-                    shard.append(held, lock, me, may_spin)
+                    shard.append(held, lock, *me, may_spin)
                 };
             }
-            let opened = shard.open(held, key, me)?;
+            let opened = shard.open(held, key, *me)?;
             if matches!(opened, Attempt::Done(_)) {
                 // As in the store: what fails from here on is not the request's failure.
                 wants_more = shard.locks().split(held).unwrap_or(false);
@@ -205,7 +214,7 @@ impl Locks {
                 let ticket = Ticket { version, shard: shard.number() };
                 Ok(Asked::Granted { ticket, abandoned })
             }
-            Seen::Appended(appended) => self.wait(shard, appended),
+            Seen::Appended(appended) => wait(shard, *me, appended, queues, spinner),
         }
     }
 
@@ -218,50 +227,57 @@ impl Locks {
         self.queues.granted(self.segment.region(), news)
     }
 
+    /// The holders of the locks that this member waits for.
+    ///
+    /// # Errors
+    /// As above.
+    pub fn holders(&self) -> Result<Vec<MemberId>> {
+        self.queues.holders(self.segment.region())
+    }
+
     /// Whether a request of this member waits.
     #[must_use]
     pub fn is_waiting(&self) -> bool {
         !self.queues.is_empty()
     }
-
-    /// Says in this member's slot that it may have tickets in a shard.
-    #[inline]
-    fn claim(&self, shard: u64) -> Result<()> {
-        let at = self.segment.layout().member(self.me.slot()).add(member::CLAIMS);
-        let region = self.segment.region();
-        // Relaxed: nobody else writes it, and the latch orders it before any ticket.
-        let claims = region.load(at, Ordering::Relaxed)?;
-        if claims >> shard & 1 == 0 {
-            region.store(at, claims | 1 << shard, Ordering::Relaxed)?;
-        }
-        Ok(())
-    }
-
-    /// Spins if that makes sense, then leaves it to whoever grants the ticket to tell this member.
-    #[cold]
-    fn wait(&mut self, shard: Shard<'_>, appended: Appended) -> Result<Asked> {
-        let Appended { version, granted_at, .. } = appended;
-        let ticket = Ticket { version, shard: shard.number() };
-        if appended.is_next && self.spinner.may_spin() {
-            // Acquire: pairs with the Release that ended the granter's intent.
-            let region = self.segment.region();
-            let is_granted = || Ok(region.load(granted_at, Ordering::Acquire)? >= version);
-            if self.spinner.spin(is_granted)? || !shard.mark_as_sleeper(self.me, appended)? {
-                let abandoned = is_abandoned(region, granted_at)?;
-                return Ok(Asked::Granted { ticket, abandoned });
-            }
-        } else {
-            self.spinner.rested();
-        }
-        self.queues.push(ticket, granted_at);
-        Ok(Asked::Waiting { ticket })
-    }
 }
 
-/// Whether the last holder of a lock died, for the one who holds it now.
-fn is_abandoned(region: &Region, granted_at: Offset) -> Result<bool> {
-    let owner_at = granted_at.add(lock_word::OWNER - lock_word::GRANTED);
-    Ok(region.load(owner_at, Ordering::Relaxed)? & ABANDONED != 0)
+/// Says in a member's slot that it may have tickets in a shard.
+#[inline]
+fn claim(segment: &Segment, me: MemberId, shard: u64) -> Result<()> {
+    let at = segment.layout().member(me.slot()).add(member::CLAIMS);
+    // Relaxed: nobody else writes it, and the latch orders it before any ticket.
+    let claims = segment.region().load(at, Ordering::Relaxed)?;
+    if claims >> shard & 1 == 0 {
+        segment.region().store(at, claims | 1 << shard, Ordering::Relaxed)?;
+    }
+    Ok(())
+}
+
+/// Spins if that makes sense, then leaves it to whoever grants the ticket to tell its member.
+#[cold]
+fn wait(
+    shard: Shard<'_>,
+    me: MemberId,
+    appended: Appended,
+    queues: &mut Queues,
+    spinner: &mut Spinner,
+) -> Result<Asked> {
+    let Appended { version, granted_at, .. } = appended;
+    let ticket = Ticket { version, shard: shard.number() };
+    if appended.is_next && spinner.may_spin() {
+        let region = shard.segment.region();
+        // Acquire: pairs with the Release fence before the words of the granter's intent.
+        let is_granted = || Ok(region.load(granted_at, Ordering::Acquire)? >> 1 >= version);
+        if spinner.spin(is_granted)? || !shard.mark_as_sleeper(me, appended)? {
+            let abandoned = region.load(granted_at, Ordering::Acquire)? & ABANDONED != 0;
+            return Ok(Asked::Granted { ticket, abandoned });
+        }
+    } else {
+        spinner.rested();
+    }
+    queues.push(ticket, granted_at);
+    Ok(Asked::Waiting { ticket })
 }
 
 impl<'r> Lock<'r> {
@@ -292,13 +308,13 @@ impl<'r> Lock<'r> {
     /// Killed before the last store: nobody has it, and a version is never used.
     #[inline]
     fn take(&self, shard: &Shard<'_>, me: MemberId) -> Result<Attempt<Seen>> {
-        let abandoned = self.get(lock_word::OWNER)? & ABANDONED != 0;
+        let abandoned = self.get(lock_word::GRANTED)? & ABANDONED;
         let version = shard.load(shard::VERSION)?.wrapping_add(1);
         self.region.store(shard.at(shard::VERSION), version, Ordering::Relaxed)?;
         self.set(lock_word::OWNER, me.to_word())?;
-        self.set(lock_word::GRANTED, version)?;
+        self.set(lock_word::GRANTED, granted(version, abandoned))?;
         self.set(lock_word::FIRST, version)?;
-        Ok(Attempt::Done(Seen::Granted(version, abandoned)))
+        Ok(Attempt::Done(Seen::Granted(version, abandoned != 0)))
     }
 }
 
@@ -313,7 +329,7 @@ impl Shard<'_> {
         };
         // Out of sight, like the rest of the entry.
         let lock = Lock::new(self.segment.region(), entry, draft.meta);
-        lock.set(lock_word::GRANTED, version)?;
+        lock.set(lock_word::GRANTED, granted(version, 0))?;
         lock.set(lock_word::FIRST, version)?;
         lock.set(lock_word::OWNER, me.to_word())?;
         self.locks().insert(&mut changes, entry, key.hash())?;
@@ -335,7 +351,7 @@ impl Shard<'_> {
             return Ok(Attempt::NeedsSpan(waiter_word::CLASS));
         };
         let last = lock.get(lock_word::LAST)?;
-        let holder = lock.get(lock_word::OWNER)? & !ABANDONED;
+        let holder = lock.get(lock_word::OWNER)?;
         let is_next = last == 0 && holder != me.to_word();
         let flags = if is_next && may_spin { 0 } else { SLEEPS };
         let store = |field, word| lock.region.store(block.add(field), word, Ordering::Relaxed);
@@ -367,7 +383,7 @@ impl Shard<'_> {
             // Not to be told, it looks by itself.
             return Ok(true);
         };
-        if region.load(waiter.granted_at, Ordering::Relaxed)? >= waiter.version {
+        if region.load(waiter.granted_at, Ordering::Relaxed)? >> 1 >= waiter.version {
             return Ok(false);
         }
         region.store(waiter.block.add(waiter_word::FLAGS), SLEEPS, Ordering::Relaxed)?;

@@ -3,20 +3,22 @@
 //! Of the tickets of one lock only the oldest can be the next, so news of a shard costs one look at
 //! each lock of it that this member waits for, however many tickets there are.
 
-use super::{Ticket, is_abandoned};
+use super::{ABANDONED, Ticket, lock_word};
 use crate::error::Result;
+use crate::segment::members::MemberId;
 use crate::segment::region::{Offset, Region};
 use crate::sync::Ordering;
-use std::collections::{HashMap, VecDeque};
+use rustc_hash::FxHashMap;
+use std::collections::VecDeque;
 
 /// Tickets in line, by lock: the word that says which of its tickets are granted. The entry stays
 /// where it is for as long as a ticket of it waits.
-type Lines = HashMap<Offset, VecDeque<Ticket>>;
+type Lines = FxHashMap<Offset, VecDeque<Ticket>>;
 
 /// All tickets that wait.
 #[derive(Debug, Default)]
 pub(super) struct Queues {
-    shards: HashMap<u64, Lines>,
+    shards: FxHashMap<u64, Lines>,
     tickets: usize,
 }
 
@@ -59,12 +61,12 @@ impl Queues {
         }
         for (_, lines) in self.shards.iter_mut().filter(|(shard, _)| shards >> **shard & 1 != 0) {
             for (at, line) in lines.iter_mut() {
-                // Acquire: pairs with the Release that ended the granter's intent.
+                // Acquire: pairs with the Release fence before the words of the granter's intent.
                 let up_to = region.load(*at, Ordering::Acquire)?;
                 while let Some(ticket) = line.front()
-                    && ticket.version <= up_to
+                    && ticket.version <= up_to >> 1
                 {
-                    granted.push((*ticket, is_abandoned(region, *at)?));
+                    granted.push((*ticket, up_to & ABANDONED != 0));
                     line.pop_front();
                 }
             }
@@ -73,5 +75,15 @@ impl Queues {
         self.tickets -= granted.len();
         granted.sort_unstable();
         Ok(granted)
+    }
+
+    /// The holders of all locks that are waited for.
+    pub(super) fn holders(&self, region: &Region) -> Result<Vec<MemberId>> {
+        let mut holders = Vec::new();
+        for at in self.shards.values().flat_map(|lines| lines.keys()) {
+            let owner_at = at.add(lock_word::OWNER - lock_word::GRANTED);
+            holders.extend(MemberId::from_word(region.load(owner_at, Ordering::Relaxed)?));
+        }
+        Ok(holders)
     }
 }

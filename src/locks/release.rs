@@ -4,7 +4,7 @@
 //! Of tickets that were given up, a few are dropped with each intent, so that no latch is held for
 //! long; until the last of them is gone the lock stays with who lets go of it.
 
-use super::{Lock, Locks, SLEEPS, Ticket, lock_word, waiter_word};
+use super::{Lock, Locks, SLEEPS, Ticket, granted, lock_word, waiter_word};
 use crate::entry::{Key, Meta, word};
 use crate::error::Result;
 use crate::heap::blocks::class_bytes;
@@ -64,6 +64,7 @@ impl Locks {
         patience: Duration,
     ) -> Result<Released> {
         let segment = &self.segment;
+        let key = &key.of_lock();
         let shard = Shard::of(segment, key);
         if shard.number() != ticket.shard {
             return Ok(Released::NotHeld);
@@ -108,15 +109,19 @@ impl Next {
 }
 
 impl Shard<'_> {
-    /// Takes the first ticket off the list and grants the lock to the next one. `flag`: 0, or
+    /// Takes the first ticket off the list and grants the lock to the next one. `abandoned`: 0, or
     /// [`super::ABANDONED`] if the first ticket's owner is dead.
-    pub(super) fn pass_on(&self, held: &Held<'_>, lock: Lock<'_>, flag: u64) -> Result<Passed> {
+    pub(super) fn pass_on(
+        &self,
+        held: &Held<'_>,
+        lock: Lock<'_>,
+        abandoned: u64,
+    ) -> Result<Passed> {
         let first_waiter = lock.get(lock_word::NEXT)?;
         if first_waiter == 0 && lock.get(lock_word::SEAT)? != 0 {
             // One store decides. Killed before it: the lock is still the first ticket's.
-            if flag != 0 {
-                lock.set(lock_word::OWNER, lock.get(lock_word::OWNER)? | flag)?;
-            }
+            let version = lock.get(lock_word::FIRST)?;
+            lock.set(lock_word::GRANTED, granted(version, abandoned))?;
             lock.set(lock_word::FIRST, 0)?;
             return Ok(Passed::Free);
         }
@@ -150,13 +155,14 @@ impl Shard<'_> {
             Some(None) => Passed::Nobody,
             Some(Some(next)) => {
                 changes.set(lock.at(lock_word::FIRST), next.version)?;
-                changes.set(lock.at(lock_word::OWNER), next.owner | flag)?;
-                changes.set(lock.at(lock_word::GRANTED), next.version)?;
+                changes.set(lock.at(lock_word::OWNER), next.owner)?;
+                changes.set(lock.at(lock_word::GRANTED), granted(next.version, abandoned))?;
                 Passed::To(next)
             }
             None => {
+                let version = lock.get(lock_word::FIRST)?;
                 changes.set(lock.at(lock_word::FIRST), 0)?;
-                changes.set(lock.at(lock_word::OWNER), flag)?;
+                changes.set(lock.at(lock_word::GRANTED), granted(version, abandoned))?;
                 if lock.get(lock_word::SEAT)? == 0 {
                     self.seat(&mut changes, lock)?;
                 }

@@ -47,6 +47,8 @@ pub struct Member {
     watches: Watches,
     /// Tickets that were granted, and whether the lock was abandoned: still to be told.
     granted: VecDeque<(Ticket, bool)>,
+    /// How often it has looked everywhere.
+    looks: u32,
     waker: Arc<Waker>,
 }
 
@@ -99,6 +101,7 @@ impl Member {
             locks: Locks::new(Arc::clone(segment), id, spinner),
             watches: Watches::new(Arc::clone(segment), id),
             granted: VecDeque::new(),
+            looks: 0,
             waker,
         })
     }

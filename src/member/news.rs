@@ -3,9 +3,16 @@
 use super::Member;
 use crate::error::Result;
 use crate::locks::Ticket;
+use crate::repair;
+use crate::segment::members;
 use crate::shard::Scratch;
 use crate::wake;
 use crate::watches;
+use std::collections::HashSet;
+use std::sync::Arc;
+
+/// So many looks for one look at the holders of locks.
+const LOOKS_AT_HOLDERS: u32 = 10;
 
 /// Something for JavaScript.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -40,8 +47,8 @@ impl Member {
             let segment = self.store.segment();
             let news = wake::take_news(segment, me)?;
             if news != 0 {
-                self.granted.extend(self.locks.granted(news)?);
                 self.watches.note(news);
+                self.granted.extend(self.locks.granted(news)?);
                 continue;
             }
             // After the look at the news: what comes from here on is told again.
@@ -55,11 +62,24 @@ impl Member {
         }
     }
 
-    /// Whatever has been told or not, the next look is at everything: who told may have died.
+    /// Whatever has been told or not, the next look is at everything: who should have told may have
+    /// died, or be stopped. Now and then, the holders of the locks that this member waits for are
+    /// looked at as well: if one is dead, and there is no hub to see to it, this member does.
     ///
     /// # Errors
-    /// [`crate::error::Error::Corrupted`] never, for the slot was good when it was taken.
-    pub fn look_everywhere(&self) -> Result<()> {
-        wake::note_all(self.store.segment(), self.id())
+    /// [`crate::error::Error::Corrupted`]. That something cannot be mended now is none.
+    pub fn look_everywhere(&mut self) -> Result<()> {
+        let segment = Arc::clone(self.store.segment());
+        self.looks = self.looks.wrapping_add(1);
+        if self.looks.is_multiple_of(LOOKS_AT_HOLDERS) && self.locks.is_waiting() {
+            let holders: HashSet<_> = self.locks.holders()?.into_iter().collect();
+            for holder in holders {
+                let is_dead = members::is_dead(segment.region(), segment.layout(), holder)?;
+                if is_dead && repair::mend(&segment, self.id(), holder).is_ok() {
+                    wake::rouse_all(&segment, wake::REPAIRED)?;
+                }
+            }
+        }
+        wake::note_all(&segment, self.id())
     }
 }

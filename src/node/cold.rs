@@ -10,7 +10,7 @@ use serde::Serialize;
 use std::ptr;
 use std::time::Duration;
 
-method!(configure, 2, set_settings);
+method!(configure, 3, set_settings);
 method!(suggest, 1, suggest_maximum);
 method!(attach, 1, attach_environment);
 method!(mode, 0, read_mode);
@@ -20,12 +20,20 @@ method!(verify, 0, verify_segment);
 method!(close, 0, leave);
 method!(nothing, 0, do_nothing);
 
-/// `configure(maximumBytes, mode)`; 0 leaves a setting as it is.
-fn set_settings(face: &Face, call: &Call<2>) -> Result<sys::napi_value> {
-    let [maximum, mode] = call.arguments;
+/// `configure(maximumBytes, mode, logBytes)`; 0 leaves a setting as it is.
+fn set_settings(face: &Face, call: &Call<3>) -> Result<sys::napi_value> {
+    let [maximum, mode, log] = call.arguments;
     #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "saturates")]
-    let chosen = |number: f64| Some(number as u64).filter(|number| *number != 0);
-    face.configure(chosen(call.number(maximum)?), chosen(call.number(mode)?))?;
+    let chosen = |argument| {
+        let number = call.number(argument)? as u64;
+        Ok::<_, Error>(Some(number).filter(|number| *number != 0))
+    };
+    let (maximum, mode, log) = (chosen(maximum)?, chosen(mode)?, chosen(log)?);
+    face.configure(|settings| {
+        settings.maximum = maximum.unwrap_or(settings.maximum);
+        settings.mode = mode.unwrap_or(settings.mode);
+        settings.log = log.or(settings.log);
+    })?;
     Ok(ptr::null_mut())
 }
 

@@ -28,7 +28,7 @@ type Warn = ThreadsafeFunction<String, (), String, Status, false, true>;
 type Tell = ThreadsafeFunction<(), (), (), Status, false, true>;
 
 /// Until lib/ has configured something, which it does at once.
-const DEFAULT: Settings = Settings { maximum: 1 << 30, mode: 0 };
+const DEFAULT: Settings = Settings { maximum: 1 << 30, log: None, mode: 0 };
 
 /// What `open` gives each environment. It lives until the environment's cleanup hook.
 pub(super) struct Engine {
@@ -188,11 +188,11 @@ impl Engine {
     }
 
     /// Chooses what the segment will be like.
-    pub(super) fn configure(&self, maximum: Option<u64>, mode: Option<u64>) -> Result<()> {
+    pub(super) fn configure(&self, choose: impl FnOnce(&mut Settings)) -> Result<()> {
         if self.state.borrow().is_closed {
             return Err(Error::Closed);
         }
-        self.hub.ok_or(Error::AlreadyOpen)?.configure(maximum, mode)
+        self.hub.ok_or(Error::AlreadyOpen)?.configure(choose)
     }
 
     /// The maximum as long as nobody configures another.
@@ -236,6 +236,13 @@ impl Engine {
         // SAFETY: the memory of `_status`, which has an element at least; JavaScript reads it on
         // this thread, after the call.
         unsafe { self.status.get().write(tag) };
+    }
+
+    /// Tells JavaScript that it has changed what it watches itself, and is to look.
+    #[cold]
+    pub(super) fn set_own_news(&self) {
+        // SAFETY: as above; the status has four elements.
+        unsafe { self.status.get().add(3).write(1) };
     }
 
     /// Tells JavaScript what kind of news it got, and of which watch.

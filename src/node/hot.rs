@@ -8,6 +8,7 @@ use super::engine::Face;
 use super::payload::{from_js, to_js};
 use crate::error::Result;
 use crate::locks::{Asked, Released, Ticket};
+use crate::store::Store;
 use napi::sys;
 use std::ptr;
 use std::time::Duration;
@@ -57,6 +58,7 @@ fn set_value(face: &Face, call: &Call<3>) -> Result<sys::napi_value> {
         let key = read_key(store.segment(), face.namespace, call, key, key_buffer)?;
         let value = from_js(call, payload, tag, value_units, value_bytes)?;
         let result = store.set(&key, &value);
+        pass_on_news(face, store);
         let length = value_bytes.len();
         buffers.shrink(length);
         result.map(|()| ptr::null_mut())
@@ -69,7 +71,9 @@ fn remove_key(face: &Face, call: &Call<1>) -> Result<sys::napi_value> {
     face.with_member(|member, buffers| {
         let store = member.store();
         let key = read_key(store.segment(), face.namespace, call, key, &mut buffers.key)?;
-        call.new_boolean(store.remove(&key)?)
+        let was_there = store.remove(&key)?;
+        pass_on_news(face, store);
+        call.new_boolean(was_there)
     })
 }
 
@@ -80,8 +84,18 @@ fn add_to_number(face: &Face, call: &Call<2>) -> Result<sys::napi_value> {
     face.with_member(|member, buffers| {
         let store = member.store();
         let key = read_key(store.segment(), face.namespace, call, key, &mut buffers.key)?;
-        call.new_number(store.incr(&key, call.number(by)?)?)
+        let sum = store.incr(&key, call.number(by)?)?;
+        pass_on_news(face, store);
+        call.new_number(sum)
     })
+}
+
+/// Nobody rouses a member for what it has done itself.
+#[inline(always)]
+fn pass_on_news(face: &Face, store: &Store) {
+    if store.take_news() {
+        face.set_own_news();
+    }
 }
 
 /// `lock(key)`: the number of the ticket; negative if it has to wait.

@@ -10,14 +10,12 @@ use rustix::fd::{AsFd, BorrowedFd, OwnedFd};
 use rustix::rand::{GetRandomFlags, getrandom};
 
 impl Segment {
-    /// Makes a new segment that takes at most `maximum` bytes. Everything in it is zero, but for the
-    /// key of the hash; it can be attached to once it is [published](Self::publish).
+    /// Makes a new segment. Everything in it is zero, but for the key of the hash; it can be attached
+    /// to once it is [published](Self::publish).
     ///
     /// # Errors
-    /// [`Error::BadSize`]; [`Error::OutOfMemory`] if not even its fixed part finds memory;
-    /// [`Error::System`].
-    pub fn create(maximum: u64) -> Result<Self> {
-        let layout = Layout::new(maximum)?;
+    /// [`Error::OutOfMemory`] if not even its fixed part finds memory; [`Error::System`].
+    pub fn create(layout: Layout) -> Result<Self> {
         let file = fd::create_sealed("cluster-shared-memory", layout.length)?;
         let mut segment = Self::map(file, layout)?;
         segment.back(0, segment.layout.fixed_bytes())?;
@@ -99,7 +97,7 @@ impl Segment {
         if theirs != layout::VERSION {
             return Err(Error::LayoutMismatch { ours: layout::VERSION, theirs });
         }
-        let layout = Layout::new(word(header::MAXIMUM)?)
+        let layout = Layout::with_log(word(header::MAXIMUM)?, word(header::LOG)?)
             .map_err(|_| Error::corrupted("the maximum", header::MAXIMUM.bytes()))?;
         if layout.length != length || word(header::LENGTH)? != length {
             return Err(Error::corrupted("the length", header::LENGTH.bytes()));

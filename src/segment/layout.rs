@@ -1,7 +1,7 @@
 //! Where everything stands: the one description of the segment.
 //!
-//! All sizes follow from one number, the maximum that the user gave, so that two processes that
-//! agree on the maximum and on [`VERSION`] agree on every offset. Drawn in `docs/design.md`.
+//! All sizes follow from two numbers that the user gives, the maximum and what the logs may keep, so
+//! that two processes that agree on them and on [`VERSION`] agree on every offset. Drawn in `docs/design.md`.
 //!
 //! ```text
 //! header        1 page    magic, version, sizes, hash key; the latch of the pages
@@ -30,6 +30,10 @@ pub const PAGE: u64 = 4096;
 pub const MINIMUM_BYTES: u64 = 16 << 20;
 /// Largest maximum: page numbers have 32 bits.
 pub const MAXIMUM_BYTES: u64 = 8 << 40;
+/// Smallest share of the logs.
+pub const MINIMUM_LOG: u64 = 64 << 10;
+/// A log holds so many records at least.
+const MINIMUM_RECORDS: u64 = 64;
 /// How many members may be attached at a time.
 pub const MEMBERS: u64 = 1024;
 
@@ -55,6 +59,8 @@ pub mod header {
     pub const MEMBERS_END: Offset = MAGIC.word(8);
     /// Pages whose facts and spans have been given memory.
     pub const FACTS_BACKED: Offset = MAGIC.word(9);
+    /// What the logs may keep, from which the layout follows as well.
+    pub const LOG: Offset = MAGIC.word(10);
     /// The domain (latch, sequence, intent) of the page area; see [`super::domain`].
     pub const PAGES_DOMAIN: Offset = Offset::new(256);
     /// 32 words: for each power of two of pages, where to look for such a run first.
@@ -138,13 +144,13 @@ pub mod table {
     pub const BYTES: u64 = 24;
 }
 
-/// Offsets in what the cache's shard has in addition to a shard.
+/// Offsets in what the cache's shard has in addition to a shard; see [`crate::lru`].
 pub mod cache {
     /// The entry that was used last.
     pub const NEWEST: u64 = 0;
     /// The entry that goes first.
     pub const OLDEST: u64 = 8;
-    /// Sum of the lengths of all entries, a double.
+    /// Sum of the lengths of all entries from [`NEWEST`] to [`OLDEST`], a double.
     pub const LENGTH: u64 = 16;
     /// Entries up to this version belong to a cache that there is no more.
     pub const SINCE: u64 = 24;
@@ -152,7 +158,7 @@ pub mod cache {
     pub const MAX: u64 = 32;
     /// How long an entry is good, in ms, a double; 0: for ever.
     pub const MAX_AGE: u64 = 40;
-    /// The options that are on or off.
+    /// Options that are on or off, and what is still to be done.
     pub const FLAGS: u64 = 48;
     /// The member that hears what left the cache, if its options ask for that.
     pub const HEIR: u64 = 56;
@@ -160,8 +166,14 @@ pub mod cache {
     pub const ESTATE: u64 = 64;
     /// The last of them.
     pub const ESTATE_END: u64 = 72;
+    /// What is only to be freed: the entries of former caches and estates.
+    pub const PAST: u64 = 80;
+    /// The last of them.
+    pub const PAST_END: u64 = 88;
+    /// The entry at which the search for expired ones goes on; 0: at the oldest.
+    pub const SWEEP: u64 = 96;
     /// Bytes.
-    pub const BYTES: u64 = 80;
+    pub const BYTES: u64 = 104;
 }
 
 /// Offsets in a member slot.
@@ -225,6 +237,8 @@ pub const LOG_RECORD: u64 = 16;
 pub struct Layout {
     /// The maximum that everything follows from.
     pub maximum: u64,
+    /// What the logs of all shards may keep, in bytes.
+    pub log: u64,
     /// Bytes of the file.
     pub length: u64,
     /// Shards of values and locks; a power of two up to 64.
@@ -266,18 +280,30 @@ pub struct TablePlace {
 }
 
 impl Layout {
-    /// The layout of a segment of at most `maximum` bytes.
+    /// The layout of a segment of at most `maximum` bytes, of which its logs keep a 64th.
+    ///
+    /// # Errors
+    /// [`Error::BadSize`] outside [`MINIMUM_BYTES`] to [`MAXIMUM_BYTES`].
+    pub fn new(maximum: u64) -> Result<Self> {
+        Self::with_log(maximum, maximum / 64)
+    }
+
+    /// The layout of a segment of at most `maximum` bytes whose logs keep `log` of them.
     ///
     /// More shards and longer spans for larger ones; at most an eighth is lost to spans that are
     /// only partly used (shards x classes x span). A sixteenth is kept for buckets of values, a
     /// 256th for those of locks, a 128th for those of the cache.
     ///
     /// # Errors
-    /// [`Error::BadSize`] outside [`MINIMUM_BYTES`] to [`MAXIMUM_BYTES`].
-    pub fn new(maximum: u64) -> Result<Self> {
+    /// [`Error::BadSize`] outside [`MINIMUM_BYTES`] to [`MAXIMUM_BYTES`]; for a log, outside
+    /// [`MINIMUM_LOG`] to a quarter of the maximum.
+    pub fn with_log(maximum: u64, log: u64) -> Result<Self> {
         if !(MINIMUM_BYTES..=MAXIMUM_BYTES).contains(&maximum) {
             let (minimum, most) = (MINIMUM_BYTES, MAXIMUM_BYTES);
             return Err(Error::BadSize { size: maximum, minimum, maximum: most });
+        }
+        if !(MINIMUM_LOG..=maximum / 4).contains(&log) {
+            return Err(Error::BadSize { size: log, minimum: MINIMUM_LOG, maximum: maximum / 4 });
         }
         let (shards, span_pages) = match maximum >> 20 {
             0..64 => (4, 4),
@@ -289,8 +315,8 @@ impl Layout {
         let buckets = whole_pages(maximum / 16 / shards);
         let lock_buckets = whole_pages(maximum / 256 / shards);
         let cache_buckets = whole_pages(maximum / 128);
-        let log_bytes = maximum / 64 / shards;
-        let log_records = log_bytes / 256;
+        let log_bytes = log / shards;
+        let log_records = (log_bytes / 256).max(MINIMUM_RECORDS);
 
         let members_at = PAGE;
         let shards_at = members_at + MEMBERS * member::BYTES;
@@ -312,6 +338,7 @@ impl Layout {
         let length = area_at + pages * PAGE;
         Ok(Self {
             maximum,
+            log,
             length,
             shards,
             span_pages,
@@ -457,8 +484,9 @@ mod tests {
 
     #[test]
     fn parts_do_not_overlap_and_fit_into_the_maximum() {
-        for maximum in SIZES {
-            let layout = Layout::new(maximum).unwrap();
+        let logs = |maximum| [MINIMUM_LOG, maximum / 64, maximum / 4];
+        for (maximum, log) in SIZES.into_iter().flat_map(|size| logs(size).map(|log| (size, log))) {
+            let layout = Layout::with_log(maximum, log).unwrap();
             let ring = to_page(layout.log_records * LOG_RECORD);
             let ends = [
                 (layout.member(MEMBERS), layout.shards_at),
@@ -494,6 +522,9 @@ mod tests {
     fn a_size_out_of_bounds_is_refused() {
         for size in [0, MINIMUM_BYTES - 1, MAXIMUM_BYTES + 1, u64::MAX] {
             assert!(matches!(Layout::new(size), Err(Error::BadSize { .. })), "{size}");
+        }
+        for log in [0, MINIMUM_LOG - 1, (16 << 20) + 1] {
+            assert!(matches!(Layout::with_log(64 << 20, log), Err(Error::BadSize { .. })), "{log}");
         }
     }
 

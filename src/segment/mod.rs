@@ -33,6 +33,7 @@ impl Segment {
         store(header::VERSION, layout::VERSION)?;
         store(header::LENGTH, self.layout.length)?;
         store(header::MAXIMUM, self.layout.maximum)?;
+        store(header::LOG, self.layout.log)?;
         // Release: pairs with the Acquire in `read_header`.
         self.region.store(header::MAGIC, layout::MAGIC, Ordering::Release)
     }

@@ -64,12 +64,11 @@ impl Words {
 }
 
 impl Segment {
-    /// Makes a new segment of at most `maximum` bytes. Its hash has a fixed key.
+    /// Makes a new segment. Its hash has a fixed key.
     ///
     /// # Errors
-    /// [`crate::error::Error::BadSize`].
-    pub fn create(maximum: u64) -> Result<Self> {
-        let layout = Layout::new(maximum)?;
+    /// None.
+    pub fn create(layout: Layout) -> Result<Self> {
         let region = Region::modelled(layout.length, WORDS);
         Ok(Self { region, layout, hash_key: (1, 2) })
     }

@@ -13,7 +13,7 @@ use crate::error::Result;
 use crate::heap::{self, pages};
 use crate::log;
 use crate::segment::Segment;
-use crate::segment::layout::{LOG_RECORD, header, member, shard};
+use crate::segment::layout::{LOG_RECORD, Layout, header, member, shard};
 use crate::segment::members::{self, MemberId};
 use crate::shard::Shard;
 use crate::sync::Ordering;
@@ -31,9 +31,24 @@ const READS_PER_COUNT: u64 = 64;
 pub struct Settings {
     /// Bytes that the segment may take.
     pub maximum: u64,
+    /// Bytes of them that the logs may keep for listeners; `None`: a 64th.
+    pub log: Option<u64>,
     /// What objects are encoded as, for all members. It means something to JavaScript's side only:
     /// 0 not chosen, 1 JSON, 2 structured clone.
     pub mode: u64,
+}
+
+impl Settings {
+    /// Where everything would stand.
+    ///
+    /// # Errors
+    /// [`crate::error::Error::BadSize`].
+    pub fn layout(&self) -> Result<Layout> {
+        match self.log {
+            None => Layout::new(self.maximum),
+            Some(log) => Layout::with_log(self.maximum, log),
+        }
+    }
 }
 
 /// Makes a segment of at most `maximum` bytes with an empty store in it.
@@ -41,7 +56,7 @@ pub struct Settings {
 /// # Errors
 /// See [`Segment::create`].
 pub fn create(maximum: u64) -> Result<Segment> {
-    create_with(Settings { maximum, mode: 0 })
+    create_with(Settings { maximum, log: None, mode: 0 })
 }
 
 /// Makes a segment with an empty store in it.
@@ -49,7 +64,7 @@ pub fn create(maximum: u64) -> Result<Segment> {
 /// # Errors
 /// See [`Segment::create`].
 pub fn create_with(settings: Settings) -> Result<Segment> {
-    let segment = Segment::create(settings.maximum)?;
+    let segment = Segment::create(settings.layout()?)?;
     heap::format(&segment)?;
     table::format(&segment)?;
     segment.region().store(header::MODE, settings.mode, Ordering::Relaxed)?;
@@ -63,6 +78,7 @@ pub struct Store {
     segment: Arc<Segment>,
     me: MemberId,
     reads: Cell<u64>,
+    has_news: Cell<bool>,
 }
 
 /// Since when each change of a key leaves a record.
@@ -136,7 +152,7 @@ impl Store {
     /// The store in `segment`, for the member `me`.
     #[must_use]
     pub const fn new(segment: Arc<Segment>, me: MemberId) -> Self {
-        Self { segment, me, reads: Cell::new(0) }
+        Self { segment, me, reads: Cell::new(0), has_news: Cell::new(false) }
     }
 
     /// The segment that the store is in.
@@ -150,6 +166,13 @@ impl Store {
     #[must_use]
     pub const fn member(&self) -> MemberId {
         self.me
+    }
+
+    /// Whether this member watches what it has changed itself since the last call: nobody else tells
+    /// it.
+    #[inline]
+    pub fn take_news(&self) -> bool {
+        self.has_news.replace(false)
     }
 
     /// The key of these bytes; see [`Key::new`].

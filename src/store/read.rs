@@ -62,16 +62,31 @@ impl Store {
     /// # Errors
     /// As above; [`Error::Busy`].
     pub fn get_as_of(&self, key: &Key<'_>, scratch: &mut Scratch) -> Result<(Option<Read>, u64)> {
-        let shard = Shard::of(&self.segment, key);
         loop {
             if let Some(read) = self.get(key, scratch)? {
                 return Ok((Some(read), read.version));
             }
             // Of what is not there only the latch knows the version.
-            let _held = shard.hold(self.me)?;
-            if shard.table().find(self.segment.region(), key)?.is_none() {
-                return Ok((None, shard.load(shard::VERSION)?));
+            if let (version, false) = self.version_of(key)? {
+                return Ok((None, version));
             }
+        }
+    }
+
+    /// The version of the last change that made a key what it is, and whether it is there now; of
+    /// what is not there, the version of the shard's last change.
+    ///
+    /// # Errors
+    /// [`Error::Busy`]; [`Error::Corrupted`].
+    pub fn version_of(&self, key: &Key<'_>) -> Result<(u64, bool)> {
+        let shard = Shard::of(&self.segment, key);
+        let _held = shard.hold(self.me)?;
+        match shard.table().find(self.segment.region(), key)? {
+            Some(found) => {
+                let stamp_at = found.entry.add(word::STAMP);
+                Ok((self.segment.region().load(stamp_at, Ordering::Relaxed)? >> 1, true))
+            }
+            None => Ok((shard.load(shard::VERSION)?, false)),
         }
     }
 

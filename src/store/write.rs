@@ -13,6 +13,7 @@ use crate::heap::pages::Building;
 use crate::latch::Held;
 use crate::log::REMOVED;
 use crate::segment::layout::{member, shard};
+use crate::segment::members::MemberId;
 use crate::segment::region::Offset;
 use crate::shard::{Attempt, Draft, Shard, build_run};
 use crate::sync::Ordering;
@@ -57,9 +58,14 @@ impl Store {
     pub fn remove(&self, key: &Key<'_>) -> Result<bool> {
         self.count(member::WRITES, 1)?;
         let shard = Shard::of(&self.segment, key);
-        let (is_watched, was_there) = shard.change(self.me, |held| shard.remove(held, key))?;
+        let (is_watched, was_there) = match shard.change(self.me, |held| shard.remove(held, key)) {
+            // Only the record of a key that is not there needs memory. Without it, it is not heard
+            // that nothing was removed.
+            Err(Error::OutOfMemory { .. }) => (false, false),
+            removed => removed?,
+        };
         if is_watched {
-            wake::tell_watchers(&self.segment, shard.number(), key.hash())?;
+            self.tell_watchers(&shard, key);
         }
         Ok(was_there)
     }
@@ -91,9 +97,23 @@ impl Store {
             let _ = shard.table().grow();
         }
         if is_watched {
-            let _ = wake::tell_watchers(&self.segment, shard.number(), key.hash());
+            self.tell_watchers(&shard, key);
         }
         Ok(sum)
+    }
+
+    /// The change has happened: what fails here is not its failure.
+    #[cold]
+    fn tell_watchers(&self, shard: &Shard<'_>, key: &Key<'_>) {
+        let told = wake::tell_watchers(&self.segment, self.me, shard.number(), key.hash());
+        if told != Ok(false) {
+            self.has_news.set(true);
+        }
+        while shard.log().keeps_too_much() == Ok(true) {
+            if shard.trim_log(self.me).is_err() {
+                break;
+            }
+        }
     }
 }
 
@@ -172,6 +192,14 @@ impl Shard<'_> {
         self.retire(&mut changes, entry)?;
         held.commit(&mut changes)?;
         Ok(Attempt::Done((is_watched, found.is_some())))
+    }
+
+    /// Drops some records of a log that keeps too much.
+    fn trim_log(&self, me: MemberId) -> Result<()> {
+        let held = self.hold(me)?;
+        let mut changes = held.changes();
+        self.log().trim(&mut changes, |changes, block| self.free(changes, block))?;
+        held.commit(&mut changes)
     }
 
     /// What a number becomes.

@@ -4,7 +4,7 @@ use super::{Census, ShardCheck, rule};
 use crate::entry::{Meta, word};
 use crate::error::Result;
 use crate::heap::blocks::class_bytes;
-use crate::locks::{ABANDONED, lock_word, waiter_word};
+use crate::locks::{lock_word, waiter_word};
 use crate::segment::layout::{LOCK_SEATS, shard};
 use crate::segment::members::{self, MemberId};
 use crate::segment::region::Offset;
@@ -48,8 +48,8 @@ impl ShardCheck<'_> {
         } else {
             census.locks_held += 1;
             let granted = self.load(words.add(lock_word::GRANTED))?;
-            rule(granted == first, "who holds a lock", at)?;
-            self.living(owner & !ABANDONED, at)?;
+            rule(granted >> 1 == first, "who holds a lock", at)?;
+            self.living(owner, at)?;
         }
         let mut version = first;
         while next != 0 {

@@ -3,8 +3,10 @@
 //! For tests and for the fallback of a damaged segment, never for a normal repair. It wants the
 //! segment to itself: no operation may be under way, and the dead must have been mended. Then each
 //! page belongs to one piece, each block of a span is exactly one of free, not yet cut off, in a
-//! table, a waiting lock request, or kept by the log, and all counters are what they count.
+//! table, a waiting lock request, left by the cache, or kept by the log, and all counters are what
+//! they count.
 
+mod cache;
 mod locks;
 
 use crate::entry::{Meta, word};
@@ -148,6 +150,8 @@ fn check_shard(
     if number < segment.layout().shards {
         let locks = check.table(segment.layout().locks(number))?;
         check.locks(&locks, census)?;
+    } else {
+        check.cache(&entries, runs)?;
     }
     let in_table = check.bytes;
     let kept = check.log(runs)?;

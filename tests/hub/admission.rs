@@ -37,7 +37,7 @@ fn a_child_may_come_first_and_leaves_its_slot_when_it_says_goodbye() {
     let hub = new_hub("first", 64 * MIB);
     let mut child = Child::start("echo", hub.name());
     child.expect("attached");
-    assert_eq!(hub.configure(Some(32 * MIB), None), Err(Error::AlreadyOpen));
+    assert_eq!(hub.configure(|settings| settings.maximum = 32 * MIB), Err(Error::AlreadyOpen));
     let me = attach(&Role::Primary(&hub));
     assert_eq!(crate::family::members_of(me.store(), child.pid()).len(), 1);
     child.tell("");
@@ -49,11 +49,11 @@ fn a_child_may_come_first_and_leaves_its_slot_when_it_says_goodbye() {
 #[test]
 fn the_maximum_is_chosen_until_the_segment_exists() {
     let hub = new_hub("configure", 64 * MIB);
-    hub.configure(Some(32 * MIB), None).unwrap();
-    assert!(matches!(hub.configure(Some(1), None), Err(Error::BadSize { .. })));
+    hub.configure(|settings| settings.maximum = 32 * MIB).unwrap();
+    assert!(matches!(hub.configure(|settings| settings.maximum = 1), Err(Error::BadSize { .. })));
     let me = attach(&Role::Primary(&hub));
     assert_eq!(me.store().segment().layout().maximum, 32 * MIB);
-    assert_eq!(hub.configure(Some(48 * MIB), None), Err(Error::AlreadyOpen));
+    assert_eq!(hub.configure(|settings| settings.maximum = 48 * MIB), Err(Error::AlreadyOpen));
 }
 
 #[test]
@@ -106,12 +106,12 @@ fn environments_that_attach_at_once_share_a_connection_and_a_mapping() {
 #[test]
 fn a_second_copy_of_the_package_is_a_guest_of_the_first() {
     let name = HubName::of(ProcessId::current());
-    let first = Hub::open(name, Settings { maximum: 64 * MIB, mode: 0 }, None).unwrap();
-    let settings = Settings { maximum: 32 * MIB, mode: 0 };
+    let first = Hub::open(name, Settings { maximum: 64 * MIB, log: None, mode: 0 }, None).unwrap();
+    let settings = Settings { maximum: 32 * MIB, log: None, mode: 0 };
     let second = hub::start(settings).unwrap();
     assert!(std::ptr::eq(second, hub::start(settings).unwrap()), "one hub for each copy");
     assert!(!second.is_here());
-    assert_eq!(second.configure(Some(32 * MIB), None), Err(Error::AlreadyOpen));
+    assert_eq!(second.configure(|settings| settings.maximum = 32 * MIB), Err(Error::AlreadyOpen));
     let (one, other) = (attach(&Role::Primary(&first)), attach(&Role::Primary(second)));
     set(one.store(), "key", b"value");
     assert_eq!(get(other.store(), "key").unwrap(), b"value");

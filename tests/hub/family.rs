@@ -48,7 +48,8 @@ fn open(label: &str, maximum: u64, segment: Option<&Arc<Segment>>) -> Hub {
     let mut hub = None;
     // A child that another test has just forked has the listener of the last hub until it execs.
     wait_until("a name that shall be free", || {
-        let opened = Hub::open(name(label), Settings { maximum, mode: 0 }, segment.cloned());
+        let opened =
+            Hub::open(name(label), Settings { maximum, log: None, mode: 0 }, segment.cloned());
         let in_use = Errno::ADDRINUSE.raw_os_error();
         match opened {
             Err(Error::System { errno, .. }) if errno == in_use => {}
