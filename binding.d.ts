@@ -51,11 +51,28 @@ export interface Face {
   /** The id of the watch, under which `next` tells of all changes of the key. */
   watch(key: string): number;
   unwatch(id: number): void;
+  lruGet(key: string): unknown;
+  /**
+   * 0: it is in the cache; 1: it is too long for it; 2: nothing was done, for it is to be measured
+   * first. `isMeasured`: 1 if `length` is given.
+   */
+  lruSet(key: string, payload: unknown, tag: number, isMeasured: number, length: number): number;
+  /** Whether it was in the cache. */
+  lruRemove(key: string): boolean;
 }
 
 export interface Engine extends Face {
   /** The same for keys of the package's own. */
   package: Face;
+  /**
+   * A new, empty cache. `max` and `maxAge` in ms: 0 is no bound; `flags`: 1 stale, 2 noDisposeOnSet,
+   * 4 updateAgeOnGet, 8 dispose: this environment inherits what leaves the cache, 16 length.
+   */
+  lruOptions(max: number, maxAge: number, flags: number): void;
+  /** Key and value of what has left the cache and waits for this environment; the tag in status. */
+  lruInherit(): [key: string, raw: unknown] | undefined;
+  /** Frees a little of what former caches held; whether there is more. */
+  lruSweep(): boolean;
   /** The next thing to hear of, told by the status. */
   next(): unknown;
   /** The next call of `next` looks at everything, though nobody may have told of it. */

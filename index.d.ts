@@ -56,6 +56,29 @@ declare namespace memory {
     mode?: Mode;
   }
 
+  /** The options of lru-cache 6; all that is not given is as here by default. */
+  interface LRUOptions {
+    /** Bound of the sum of all lengths; without `length`, of the number of keys. 0: none. 10000. */
+    max?: number;
+    /** How long an entry is good, in ms, from when it was set; 0: for ever. 300000. */
+    maxAge?: number;
+    /**
+     * How long a value is, 1 by default. Runs in the primary, also for what others set: their
+     * `setLRU` then waits for it.
+     */
+    // biome-ignore lint/suspicious/noExplicitAny: the values of a cache have no common type
+    length?: (value: any, key: string) => number;
+    /** Is called in the primary with what has left the cache, for whatever reason, in order. */
+    // biome-ignore lint/suspicious/noExplicitAny: as above
+    dispose?: (key: string, value: any) => void;
+    /** Whether an expired value is given once. false. */
+    stale?: boolean;
+    /** Whether `dispose` does not hear of values that are replaced. false. */
+    noDisposeOnSet?: boolean;
+    /** Whether `getLRU` starts the age of an entry anew. false. */
+    updateAgeOnGet?: boolean;
+  }
+
   interface Stats {
     /** Number of keys. */
     entries: number;
@@ -106,6 +129,7 @@ declare namespace memory {
    * Attaching:
    * - `ERR_NO_PRIMARY`: the primary has not loaded the package; load it there too. A promise waits
    *   5 seconds for it, a call of `sync` does not wait.
+   * - `ERR_NOT_PRIMARY`: `setLRUOptions` in a worker; call it in the primary.
    * - `ERR_REFUSED`: the primary does not let this process in, since it is none of its children.
    * - `ERR_LAYOUT_MISMATCH` (`ours`, `theirs`): primary and worker run different versions of this
    *   package; install one.
@@ -130,6 +154,7 @@ declare namespace memory {
     | 'ERR_CORRUPTED'
     | 'ERR_TOO_MANY_MEMBERS'
     | 'ERR_NO_PRIMARY'
+    | 'ERR_NOT_PRIMARY'
     | 'ERR_REFUSED'
     | 'ERR_LAYOUT_MISMATCH'
     | 'ERR_BINARY_MISSING'
@@ -221,6 +246,34 @@ declare namespace memory {
      */
     // biome-ignore lint/suspicious/noExplicitAny: as JSON.parse; programs for 1.1.5 had no types
     listen<T = any>(key: Key, callback: (value: T | undefined) => void): () => void;
+
+    /**
+     * The value of a key of the LRU cache, or `undefined` where there is none or it has expired. A
+     * use: the key goes last from now on.
+     *
+     * The cache has keys of its own, apart from those of `get` and `set`; `listen` hears nothing of
+     * it. It is shared by all processes, in one exact order of uses: that of lru-cache 6.
+     */
+    // biome-ignore lint/suspicious/noExplicitAny: as JSON.parse; programs for 1.1.5 had no types
+    getLRU<T = any>(key: Key, callback?: Callback<T | undefined>): Promise<T | undefined>;
+
+    /**
+     * Puts a copy of the value into the LRU cache; what was used least recently goes if the cache
+     * would become too long, or if there is no memory otherwise. Also `'OK'` for what is longer than
+     * the cache may be, and is not stored.
+     */
+    setLRU(key: Key, value: unknown, callback?: Callback<'OK'>): Promise<'OK'>;
+
+    /** Removes a key from the LRU cache; `'OK'` whether or not it was there. */
+    removeLRU(key: Key, callback?: Callback<'OK'>): Promise<'OK'>;
+
+    /**
+     * Makes a new, empty LRU cache, for all processes. In the primary only.
+     *
+     * @throws `ERR_NOT_PRIMARY` in a worker; `ERR_INVALID_ARG_TYPE` (TypeError, in the words of
+     * lru-cache) for a wrong `max` or `maxAge`: the old cache stays.
+     */
+    setLRUOptions(options?: LRUOptions): void;
 
     /**
      * The same operations, at once. They attach if they are the first, and throw `ERR_NO_PRIMARY`

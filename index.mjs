@@ -4,4 +4,5 @@ import memory from './index.js';
 
 export default memory;
 export const { get, set, remove, has, incr, getLock, releaseLock, mutex, listen } = memory;
+export const { getLRU, setLRU, removeLRU, setLRUOptions } = memory;
 export const { sync, configure, stats, close } = memory;

@@ -10,8 +10,8 @@ const memory = require('cluster-shared-memory');
 const { runNode } = require('./helpers.js');
 
 const METHODS = [
-  ...['close', 'configure', 'get', 'getLock', 'has', 'incr', 'listen', 'mutex', 'releaseLock'],
-  ...['remove', 'set', 'stats'],
+  ...['close', 'configure', 'get', 'getLRU', 'getLock', 'has', 'incr', 'listen', 'mutex'],
+  ...['releaseLock', 'remove', 'removeLRU', 'set', 'setLRU', 'setLRUOptions', 'stats'],
 ];
 
 test('the object has its methods, sync and logger, and nothing else', () => {

@@ -12,7 +12,7 @@ const ROOT = path.join(__dirname, '..');
 
 /**
  * @typedef {import('./program.js').Job} Job
- * @typedef {{ primary: Job, worker?: Job, thread?: Job }} Program
+ * @typedef {{ primary: Job, worker?: Job, thread?: Job, [name: string]: Job | undefined }} Program
  * @typedef {{ env?: NodeJS.ProcessEnv, input?: unknown, timeoutMs?: number }} RunOptions
  */
 

@@ -1,190 +1,116 @@
 'use strict';
 
-// npm run bench: what an operation costs beside the floors of the same run.
+// npm run bench: this package beside its peers, and beside the floors of the same run.
 //
-// The primary is pinned to CPU 0, the workers from CPU 1 on. Quote ratios and not times: the machine
-// may be busy with other things.
+//     npm run bench -- [--only TEXT] [--quick] [--rounds N] [--json FILE]
+//
+// --only TEXT  scenarios whose name, or a row's name, contains the text
+// --quick      few short rounds: a look, not a figure to quote
+// --json FILE  the figures of all rounds
+//
+// Primaries are pinned to CPU 0, workers from CPU 1 on in turn, unless a scenario says otherwise.
+// Quote ratios and not times: the machine may be busy with other things.
 
-const cluster = require('node:cluster');
-const { spawnSync } = require('node:child_process');
 const fs = require('node:fs');
 const os = require('node:os');
-const path = require('node:path');
 const { parseArgs } = require('node:util');
-const memory = require('..');
-const { median } = require('./measure.js');
+const { ours, others } = require('./peers/index.js');
+const { resultsOf } = require('./results.js');
+const { alone, beside } = require('./scenarios/index.js');
+const { headText, textOf } = require('./table.js');
+const { conduct } = require('./turns.js');
 
-const RACE_MS = 700;
-const KILLS = 20;
+/** @typedef {import('./peers/index.js').Peer} Peer */
+/** @typedef {import('./scenarios/index.js').Scenario} Scenario */
+/** @typedef {import('./results.js').Result} Result */
 
-const { values } = parseArgs({ options: { rounds: { type: 'string', default: '15' } } });
-const ROUNDS = Number(values.rounds);
+/** A load from which on not even ratios can be quoted. */
+const BUSY = 1;
+const QUICK = { rounds: 3, ms: 50 };
+const USUAL = { rounds: 11, ms: 200 };
 
-/** @type {(pid: number, cpu: number) => boolean} */
-function pin(pid, cpu) {
-  const list = String(cpu % os.cpus().length);
-  return spawnSync('taskset', ['-a', '-c', '-p', list, String(pid)]).status === 0;
-}
-
-/** @param {number} cpu */
-function fork(cpu) {
-  const worker = cluster.fork();
-  return new Promise((resolve) => {
-    worker.once('online', () => {
-      pin(Number(worker.process.pid), cpu);
-      resolve(worker);
-    });
+function options() {
+  const { values } = parseArgs({
+    options: {
+      only: { type: 'string', default: '' },
+      quick: { type: 'boolean', default: false },
+      rounds: { type: 'string' },
+      json: { type: 'string' },
+    },
   });
+  const usual = values.quick ? QUICK : USUAL;
+  const rounds = values.rounds === undefined ? usual.rounds : Number(values.rounds);
+  if (!Number.isSafeInteger(rounds) || rounds < 1) throw new Error('--rounds: a number from 1 on');
+  const only = values.only.toLowerCase();
+  const isWanted = (/** @type {Scenario} */ { name, rows }) =>
+    [name, ...rows.map((row) => row.name)].some((each) => each.toLowerCase().includes(only));
+  return { isWanted, rounds, ms: usual.ms, json: values.json };
 }
 
-/** @type {(worker: import('node:cluster').Worker, order: object) => Promise<any>} */
-function ask(worker, order) {
-  return new Promise((resolve) => {
-    worker.once('message', ({ result }) => resolve(result));
-    worker.send(order);
-  });
-}
-
-/** Millions of steps a second, all workers together. */
-async function race(workers, name) {
-  const from = Date.now() + 50;
-  const order = { do: 'race', name, from, until: from + RACE_MS };
-  const results = await Promise.all(workers.map((worker) => ask(worker, order)));
-  return results.reduce((sum, { done }) => sum + done, 0) / RACE_MS / 1000;
+/** On a terminal the line is overwritten by the next one. @param {string} text */
+function progress(text) {
+  if (process.stderr.isTTY) process.stderr.write(`\r\x1b[K${text}`);
 }
 
 /**
- * What a kill costs a survivor, in ms: its longest pause, and the part of it that lies behind the
- * kernel's report that the victim is dead.
+ * @param {{ head: string, scenarios: Scenario[], peers: Peer[] }} group
+ * @param {{ rounds: number, ms: number }} effort
  */
-async function kill(survivor, name) {
-  const victim = await fork(0);
-  const { pid } = victim.process;
-  const from = Date.now() + 200;
-  ask(victim, { do: 'race', name, from, until: from + 10_000 });
-  const race = ask(survivor, { do: 'race', name, from, until: from + 400 });
-  await new Promise((resolve) => setTimeout(resolve, 300 + Math.random() * 200));
-  victim.process.kill('SIGKILL');
-  while (!isReported(pid));
-  const reported = Number(process.hrtime.bigint()) / 1e6;
-  const { pause } = await race;
-  const covers = pause.from < reported && reported < pause.to;
-  return { pause: pause.to - pause.from, after: covers ? pause.to - reported : 0 };
+async function measure({ head, scenarios, peers }, effort) {
+  if (scenarios.length > 0) console.log(`\n${head}`);
+  const measured = [];
+  for (const scenario of scenarios) {
+    const outcomes = await conduct(scenario, peers, { ...effort, progress });
+    const results = resultsOf(scenario, outcomes);
+    progress('');
+    console.log(textOf(results));
+    if (outcomes.some(({ pinned }) => !pinned)) console.log('  ! NOT PINNED: no taskset');
+    measured.push({ name: scenario.name, cpus: scenario.cpus, results, outcomes });
+  }
+  return measured;
 }
 
-/** Whether the kernel says that a process has ended, be it reaped or not. */
-function isReported(pid) {
-  try {
-    return fs.readFileSync(`/proc/${pid}/stat`, 'latin1').includes(') Z ');
-  } catch {
-    return true;
-  }
-}
-
-function row(name, figure, floor, target) {
-  console.log(`${name.padEnd(34)}${figure.padStart(14)}  ${floor.padEnd(40)}${target}`);
-}
-
-/** @type {(ratio: number, most: number) => string} */
-const atMost = (ratio, most) =>
-  `${ratio.toFixed(2)}x of it, at most ${most}x: ${ratio <= most ? 'reached' : 'MISSED'}`;
-
-function printAlone(took) {
-  const ns = (name) => `${median(took[name]).toFixed(0)} ns`;
-  const ratio = (name, parts) =>
-    median(
-      took[name].map(
-        (each, round) => each / parts.reduce((sum, part) => sum + took[part][round], 0),
-      ),
-    );
-  const call = 'empty Node-API call';
-  for (const name of [call, 'JSON.parse', 'JSON.stringify', 'await a resolved promise']) {
-    row(name, ns(name), '', '');
-  }
-  const parse = [call, 'JSON.parse'];
-  const awaited = [...parse, 'await a resolved promise'];
-  row(
-    'sync get object',
-    ns('sync get object'),
-    'call + parse',
-    atMost(ratio('sync get object', parse), 1.35),
+/** @param {Result[]} results */
+function summary(results) {
+  const judged = results.filter(({ goal }) => goal?.reached !== undefined);
+  const missed = judged.filter(({ goal }) => !goal?.reached);
+  const open = results.filter(
+    (each) => each.troubles.length > 0 && each.goal && !judged.includes(each),
   );
-  row(
-    'await get object',
-    ns('await get object'),
-    'call + parse + await',
-    atMost(ratio('await get object', awaited), 2),
-  );
-  const stringify = [call, 'JSON.stringify'];
-  row(
-    'sync set object',
-    ns('sync set object'),
-    'call + stringify',
-    `${ratio('sync set object', stringify).toFixed(2)}x of it`,
-  );
-  const awaitedSet = [...stringify, 'await a resolved promise'];
-  row(
-    'await set object',
-    ns('await set object'),
-    'call + stringify + await',
-    `${ratio('await set object', awaitedSet).toFixed(2)}x of it`,
-  );
-  for (const name of ['sync get string', 'sync get number']) {
-    const reached = median(took[name]) <= 110 ? 'reached' : 'MISSED';
-    row(name, ns(name), '', `at most 110 ns: ${reached}`);
-  }
-  row('sync incr', ns('sync incr'), '', '');
+  console.log(`\n${judged.length - missed.length} of ${judged.length} targets reached`);
+  for (const { name } of missed) console.log(`  MISSED: ${name.trim()}`);
+  for (const { name } of open) console.log(`  not measured: ${name.trim()}`);
 }
 
 async function main() {
-  const pinned = pin(process.pid, 0);
-  console.log(`node ${process.version}, ${os.cpus().length} x ${os.cpus()[0].model}`);
-  console.log(
-    pinned ? 'pinned: primary on CPU 0, workers from CPU 1 on\n' : 'NOT PINNED: no taskset\n',
-  );
-  const [first, second] = [await fork(1), await fork(2)];
-  await ask(first, { do: 'prepare' });
-  await ask(second, { do: 'prepare' });
-  printAlone(await ask(first, { do: 'alone', rounds: ROUNDS }));
-
-  const races = { one: [], two: [], mixedOne: [], mixedTwo: [] };
-  for (let round = 0; round < 5; round += 1) {
-    races.one.push(await race([first], 'incr'));
-    races.two.push(await race([first, second], 'incr'));
-    races.mixedOne.push(await race([first], 'mixed'));
-    races.mixedTwo.push(await race([first, second], 'mixed'));
+  const { isWanted, rounds, ms, json } = options();
+  const machine = `node ${process.version}, ${os.cpus().length} x ${os.cpus()[0].model.trim()}`;
+  console.log(`${machine}; primaries on CPU 0, workers from CPU 1 on`);
+  console.log(`${rounds} rounds; medians, and medians of the rounds' ratios`);
+  const [load] = os.loadavg();
+  if (load > BUSY) console.log(`! the machine is busy: load ${load.toFixed(1)}`);
+  const groups = [
+    {
+      head: headText(others[0].name),
+      scenarios: beside.filter(isWanted),
+      peers: [ours, ...others],
+    },
+    { head: headText('its floor'), scenarios: alone.filter(isWanted), peers: [ours] },
+  ];
+  if (groups.every(({ scenarios }) => scenarios.length === 0)) {
+    throw new Error('--only: no such scenario');
   }
-  const million = (figures) => `${median(figures).toFixed(2)} M/s`;
-  const two = median(races.two);
-  row('incr, one worker', million(races.one), '', '');
-  row(
-    'incr, two workers, one key',
-    million(races.two),
-    '',
-    `at least 8 M/s: ${two >= 8 ? 'reached' : 'MISSED'}`,
-  );
-  row('mixed 90/10, one worker', million(races.mixedOne), '', '');
-  const gain = median(races.mixedTwo.map((each, round) => each / races.mixedOne[round]));
-  row(
-    'mixed 90/10, two workers',
-    million(races.mixedTwo),
-    'one worker',
-    `${gain.toFixed(2)}x of it, at least 1.7x: ${gain >= 1.7 ? 'reached' : 'MISSED'}`,
-  );
-
-  const kills = [];
-  for (let round = 0; round < KILLS; round += 1) kills.push(await kill(first, 'incr'));
-  const pause = Math.max(...kills.map((each) => each.pause));
-  const after = Math.max(...kills.map((each) => each.after));
-  row(`longest pause in ${KILLS} kills`, `${pause.toFixed(1)} ms`, '', '');
-  const within = after <= 20 ? 'reached' : 'MISSED';
-  row('  behind the report of the death', `${after.toFixed(1)} ms`, '', `at most 20 ms: ${within}`);
-  const { repairs, members } = await memory.stats();
-  console.log(`\nlatches taken over from the dead: ${repairs}; members: ${members.length}`);
-  for (const worker of [first, second]) worker.kill();
+  const measured = [];
+  for (const group of groups) measured.push(...(await measure(group, { rounds, ms })));
+  summary(measured.flatMap(({ results }) => results));
+  const report = { machine, load, rounds, ms, measured };
+  if (json) fs.writeFileSync(json, `${JSON.stringify(report, null, 1)}\n`);
 }
 
-if (cluster.isPrimary) {
-  cluster.setupPrimary({ exec: path.join(__dirname, 'worker.js') });
-  main();
-}
+main().then(
+  () => process.exit(),
+  (error) => {
+    console.error(error.message);
+    process.exit(1);
+  },
+);

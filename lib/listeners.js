@@ -13,7 +13,8 @@ const NO_CALLBACK = 'ERR_INVALID_ARG_TYPE';
 /** Who made a change tells of it, but may have been stopped or killed before it could. */
 const LOOK_AGAIN_MS = 1000;
 
-/** @typedef {(value: any) => void} Callback */
+/** @typedef {(tag: number, raw: any) => void} Tell gets what the engine gives */
+/** @typedef {import('../binding.js').Face} Face */
 
 class Listeners {
   #join;
@@ -21,8 +22,8 @@ class Listeners {
   #look;
   /** @type {(error: any) => void} */
   #log;
-  /** By the id of their watch. @type {Map<number, Callback>} */
-  #callbacks = new Map();
+  /** By the id of their watch. @type {Map<number, Tell>} */
+  #watches = new Map();
   /** @type {NodeJS.Timeout | undefined} */
   #timer;
 
@@ -44,18 +45,34 @@ class Listeners {
       throw Object.assign(new Error('a listener must have a callback.'), { code: NO_CALLBACK });
     }
     const name = toKey(key);
+    const tell = (/** @type {number} */ tag, /** @type {any} */ raw) =>
+      callback(tag < TAG.JSON ? raw : unpack(tag, raw));
+    if (this.#join.attachIfReady()) return this.watch(this.#engine, name, tell);
     let isEnded = false;
-    let watch = 0;
+    let end = () => {};
     const start = () => {
-      if (!isEnded) watch = this.#add(name, /** @type {Callback} */ (callback));
+      if (!isEnded) end = this.watch(this.#engine, name, tell);
     };
-    if (this.#join.attachIfReady()) start();
-    else this.#join.whenAttached(start).catch(this.#log);
+    this.#join.whenAttached(start).catch(this.#log);
     return () => {
-      if (!isEnded && watch !== 0) this.#remove(watch);
       isEnded = true;
+      end();
     };
   };
+
+  /**
+   * Listens to a key of a face of the engine, which is attached.
+   * @param {Face} face
+   * @param {string} name
+   * @param {Tell} tell
+   * @returns {() => void} ends it
+   */
+  watch(face, name, tell) {
+    const watch = face.watch(name);
+    this.#watches.set(watch, tell);
+    this.#timer ??= setInterval(() => this.#lookAgain(), LOOK_AGAIN_MS).unref();
+    return () => this.#end(watch);
+  }
 
   /**
    * A watched key has changed.
@@ -64,11 +81,8 @@ class Listeners {
    * @param {any} raw what the engine gave
    */
   tell(watch, tag, raw) {
-    const callback = this.#callbacks.get(watch);
-    if (callback === undefined) return;
-    const value = tag < TAG.JSON ? raw : unpack(tag, raw);
     try {
-      callback(value);
+      this.#watches.get(watch)?.(tag, raw);
     } catch (error) {
       // Not ours to handle, and not the next listener's.
       throwLater(error);
@@ -77,20 +91,12 @@ class Listeners {
 
   close() {
     clearInterval(this.#timer);
-    this.#callbacks.clear();
-  }
-
-  /** @param {string} name @param {Callback} callback */
-  #add(name, callback) {
-    const watch = this.#engine.watch(name);
-    this.#callbacks.set(watch, callback);
-    this.#timer ??= setInterval(() => this.#lookAgain(), LOOK_AGAIN_MS).unref();
-    return watch;
+    this.#watches.clear();
   }
 
   /** @param {number} watch */
-  #remove(watch) {
-    this.#callbacks.delete(watch);
+  #end(watch) {
+    if (!this.#watches.delete(watch)) return;
     if (!this.#join.attached) return;
     try {
       this.#engine.unwatch(watch);
@@ -101,7 +107,7 @@ class Listeners {
   }
 
   #lookAgain() {
-    if (this.#callbacks.size > 0) {
+    if (this.#watches.size > 0) {
       this.#look();
     } else {
       clearInterval(this.#timer);

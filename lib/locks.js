@@ -21,6 +21,7 @@ const RETRY_MS = 50;
 const NOT_HELD = -1;
 
 /** @typedef {(ticket: number | Promise<never>) => void} Settle */
+/** @typedef {import('../binding.js').Face} Face */
 
 class Locks {
   #join;
@@ -47,7 +48,7 @@ class Locks {
 
   /** @param {unknown} key */
   get = async (key) => {
-    return this.#idOf(await this.#ask(toKey(key)));
+    return this.#idOf(await this.#ask(this.#engine, toKey(key)));
   };
 
   /** @type {(key: unknown, id: unknown) => Promise<string>} */
@@ -55,7 +56,7 @@ class Locks {
     const name = toKey(key);
     if (!this.#join.attached) await this.#join.whenAttached(() => {});
     const ticket = this.#ticketOf(id);
-    const isDone = ticket > 0 && (await this.#release(name, ticket));
+    const isDone = ticket > 0 && (await this.#release(this.#engine, name, ticket));
     return isDone ? 'OK' : `Failed. LockId:${textOf(id)} does not match ${name}'s lockId.`;
   };
 
@@ -63,13 +64,25 @@ class Locks {
   mutex = async (key, fn) => {
     const name = toKey(key);
     if (typeof fn !== 'function') throw wrongType('"fn" argument', 'of type function', fn);
-    const ticket = await this.#ask(name);
+    return this.within(this.#engine, name, /** @type {() => unknown} */ (fn));
+  };
+
+  /**
+   * Runs a function while holding the lock of a key of a face of the engine.
+   * @template T
+   * @param {Face} face
+   * @param {string} name
+   * @param {() => T | PromiseLike<T>} fn
+   * @returns {Promise<T>}
+   */
+  async within(face, name, fn) {
+    const ticket = await this.#ask(face, name);
     try {
       return await fn();
     } finally {
-      this.#releaseInTime(name, ticket);
+      this.#releaseInTime(face, name, ticket);
     }
-  };
+  }
 
   /**
    * A request has been granted.
@@ -91,15 +104,16 @@ class Locks {
 
   /**
    * The ticket, at once if the lock is free.
+   * @param {Face} face
    * @param {string} name
    * @returns {number | Promise<number>}
    */
-  #ask(name) {
+  #ask(face, name) {
     if (this.#join.attached) {
-      const asked = this.#engine.lock(name);
+      const asked = face.lock(name);
       return asked > 0 ? asked : this.#wait(-asked);
     }
-    return this.#join.whenAttached(() => this.#ask(name));
+    return this.#join.whenAttached(() => this.#ask(face, name));
   }
 
   /** @param {number} ticket @returns {Promise<number>} */
@@ -122,12 +136,13 @@ class Locks {
 
   /**
    * Lets go of a lock; the outcome of what was done under it does not depend on how that goes.
+   * @param {Face} face
    * @param {string} name
    * @param {number} ticket
    */
-  #releaseInTime(name, ticket) {
+  #releaseInTime(face, name, ticket) {
     try {
-      const release = this.#release(name, ticket);
+      const release = this.#release(face, name, ticket);
       if (typeof release !== 'boolean') release.catch(this.#log);
     } catch (error) {
       this.#log(error);
@@ -137,27 +152,32 @@ class Locks {
   /**
    * Whether the ticket held the lock, which it does not any more. At once, unless a process is
    * stopped in the middle of a change: then in the background, when it goes on or dies.
+   * @param {Face} face
    * @param {string} name
    * @param {number} ticket
    * @returns {boolean | Promise<boolean>}
    */
-  #release(name, ticket) {
-    return this.#tryRelease(name, ticket, PATIENCE_MS) ?? this.#releaseLater(name, ticket);
+  #release(face, name, ticket) {
+    const isDone = this.#tryRelease(face, name, ticket, PATIENCE_MS);
+    return isDone ?? this.#releaseLater(face, name, ticket);
   }
 
-  /** @param {string} name @param {number} ticket @returns {Promise<boolean>} */
-  async #releaseLater(name, ticket) {
+  /** @type {(face: Face, name: string, ticket: number) => Promise<boolean>} */
+  async #releaseLater(face, name, ticket) {
     for (;;) {
       await new Promise((resolve) => setTimeout(resolve, RETRY_MS));
-      const isDone = this.#tryRelease(name, ticket, 0);
+      const isDone = this.#tryRelease(face, name, ticket, 0);
       if (isDone !== undefined) return isDone;
     }
   }
 
-  /** As #release; undefined if it cannot be done now. @type {(...of: [string, number, number]) => boolean | undefined} */
-  #tryRelease(name, ticket, patienceMs) {
+  /**
+   * As #release; undefined if it cannot be done now.
+   * @type {(face: Face, name: string, ticket: number, patienceMs: number) => boolean | undefined}
+   */
+  #tryRelease(face, name, ticket, patienceMs) {
     try {
-      const next = this.#engine.unlock(name, ticket, patienceMs);
+      const next = face.unlock(name, ticket, patienceMs);
       if (next > 0) this.grant(next);
       return next !== NOT_HELD;
     } catch (error) {

@@ -11,8 +11,10 @@ const { Join } = require('./join.js');
 const { toKey } = require('./keys.js');
 const { Listeners } = require('./listeners.js');
 const { Locks } = require('./locks.js');
+const { Lru } = require('./lru.js');
 const { News } = require('./news.js');
 const { Operations, toStep } = require('./operations.js');
+const { Requests } = require('./requests.js');
 
 const MODES = ['json', 'advanced'];
 
@@ -37,16 +39,15 @@ class Memory {
   #listeners = new Listeners(this.#join, this.#news.look, this.#log);
   /** @type {string | undefined} */
   #mode;
-  #now = new Operations(
-    this.#join,
-    () => (this.#mode === undefined ? this.#join.clones : this.#mode === 'advanced'),
-    () => this.#news.take(),
-  );
+  #advanced = () => (this.#mode === undefined ? this.#join.clones : this.#mode === 'advanced');
+  #now = new Operations(this.#join, this.#advanced, () => this.#news.take());
+  #requests = new Requests(this.#join, this.#locks, this.#listeners);
+  #lru = new Lru(this.#join, this.#requests, this.#advanced);
 
   sync = pick(this.#now);
 
   constructor() {
-    this.#news.connect(this.#locks, this.#listeners);
+    this.#news.connect(this.#locks, this.#listeners, this.#lru);
     // For tests: checks the whole memory, which nobody may use meanwhile.
     const value = () => JSON.parse(this.#join.engine.verify());
     Object.defineProperty(this, Symbol.for('cluster-shared-memory.verify'), { value });
@@ -87,6 +88,18 @@ class Memory {
 
   /** @type {(key: unknown, callback: unknown) => () => void} */
   listen = this.#listeners.listen;
+
+  /** @type {(key: unknown, callback?: unknown) => Promise<any>} */
+  getLRU = (key, callback) => answer(this.#lru.get(key), callback);
+
+  /** @type {(key: unknown, value: unknown, callback?: unknown) => Promise<'OK'>} */
+  setLRU = (key, value, callback) => answer(this.#lru.set(key, value), callback);
+
+  /** @type {(key: unknown, callback?: unknown) => Promise<'OK'>} */
+  removeLRU = (key, callback) => answer(this.#lru.remove(key), callback);
+
+  /** @type {(options?: unknown) => void} */
+  setLRUOptions = this.#lru.setOptions;
 
   /** @param {unknown} options */
   configure = (options) => {

@@ -16,6 +16,8 @@ class News {
   #locks;
   /** @type {InstanceType<typeof import('./listeners.js').Listeners> | undefined} */
   #listeners;
+  /** @type {InstanceType<typeof import('./lru.js').Lru> | undefined} */
+  #lru;
   /** @type {(error: any) => void} */
   #log;
   /** @type {NodeJS.Immediate | undefined} */
@@ -33,10 +35,12 @@ class News {
   /**
    * @param {InstanceType<typeof import('./locks.js').Locks>} locks
    * @param {InstanceType<typeof import('./listeners.js').Listeners>} listeners
+   * @param {InstanceType<typeof import('./lru.js').Lru>} lru
    */
-  connect(locks, listeners) {
+  connect(locks, listeners, lru) {
     this.#locks = locks;
     this.#listeners = listeners;
+    this.#lru = lru;
   }
 
   /** Takes what there is. */
@@ -53,7 +57,10 @@ class News {
         // What else there is, but not the same again and again at once.
         break;
       }
-      if (status[1] === KIND.NOTHING) return;
+      if (status[1] === KIND.NOTHING) {
+        this.#lru?.inherit();
+        return;
+      }
       this.#pass(value, status[0], status[1], status[2]);
     }
     this.#rest ??= setImmediate(() => {

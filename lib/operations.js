@@ -3,10 +3,9 @@
 // The operations on values, without waiting: what memory.sync offers, and what the promise forms do
 // once the environment is attached. Every method works detached from the object.
 
-const { types } = require('node:util');
 const { wrongType, outOfRange } = require('./errors.js');
 const { toKey } = require('./keys.js');
-const { TAG, tagOf, pack, unpack } = require('./values.js');
+const { TAG, tagOf, pack, packToKeep, unpack } = require('./values.js');
 
 /** The engine sets this element of the status when this thread has changed what it listens to. */
 const OWN_NEWS = 3;
@@ -81,11 +80,8 @@ class Operations {
    */
   prepareSet = (key, value) => {
     const name = toKey(key);
-    const tag = tagOf(value, this.#advanced());
-    const payload = pack(tag, value);
-    // All other payloads are immutable or our own already.
-    const kept = types.isUint8Array(value) ? Buffer.from(value) : payload;
-    return () => this.#write(name, kept, tag);
+    const { tag, payload } = packToKeep(value, this.#advanced());
+    return () => this.#write(name, payload, tag);
   };
 
   /** @type {(name: string, payload: unknown, tag: number) => 'OK'} */

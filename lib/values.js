@@ -24,6 +24,8 @@ const TAG = Object.freeze({
   BYTES: 12,
 });
 
+/** @typedef {{ tag: number, payload: any }} Packed what the engine stores */
+
 /**
  * The tag under which a value is stored.
  * @param {unknown} value
@@ -67,6 +69,20 @@ function pack(tag, value) {
 }
 
 /**
+ * A value as it is now, whatever becomes of it.
+ * @param {unknown} value
+ * @param {boolean} advanced
+ * @returns {Packed}
+ */
+function packToKeep(value, advanced) {
+  const tag = tagOf(value, advanced);
+  const payload = pack(tag, value);
+  if (payload === undefined) return { tag: TAG.UNDEFINED, payload };
+  // All other payloads are immutable or our own already.
+  return { tag, payload: types.isUint8Array(value) ? Buffer.from(value) : payload };
+}
+
+/**
  * The value behind a payload of a tag from TAG.JSON on.
  * @param {number} tag
  * @param {any} raw
@@ -78,4 +94,4 @@ function unpack(tag, raw) {
   return tag === TAG.BUFFER ? raw : new Uint8Array(raw.buffer, raw.byteOffset, raw.byteLength);
 }
 
-module.exports = { TAG, tagOf, pack, unpack };
+module.exports = { TAG, tagOf, pack, packToKeep, unpack };

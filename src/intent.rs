@@ -56,6 +56,8 @@ impl Words for Region {
 pub struct Changes<'r> {
     region: &'r Region,
     pairs: Pairs,
+    /// A Bloom filter of one word: which offsets are among the pairs.
+    noted: u64,
     /// Written after all others: who takes such a word over must find everything else done.
     hand_overs: ArrayVec<(u64, u64, u64), HAND_OVERS>,
 }
@@ -65,7 +67,7 @@ impl<'r> Changes<'r> {
     #[inline]
     #[must_use]
     pub const fn new(region: &'r Region) -> Self {
-        Self { region, pairs: Pairs::new_const(), hand_overs: ArrayVec::new_const() }
+        Self { region, pairs: Pairs::new_const(), noted: 0, hand_overs: ArrayVec::new_const() }
     }
 
     /// The word at `at` as it will be.
@@ -74,7 +76,8 @@ impl<'r> Changes<'r> {
     /// [`Error::Corrupted`] if there is no such word.
     #[inline]
     pub fn get(&self, at: Offset) -> Result<u64> {
-        match pending(&self.pairs, at) {
+        let noted = if self.noted & filter_bit(at) == 0 { None } else { pending(&self.pairs, at) };
+        match noted {
             Some(value) => Ok(value),
             // Relaxed: the latch orders everything that its domain holds.
             None => self.region.load(at, Ordering::Relaxed),
@@ -88,10 +91,13 @@ impl<'r> Changes<'r> {
     #[inline]
     pub fn set(&mut self, at: Offset, value: u64) -> Result<()> {
         self.region.word(at)?;
-        if let Some(pair) = self.pairs.iter_mut().find(|pair| pair.0 == at.bytes()) {
+        if self.noted & filter_bit(at) != 0
+            && let Some(pair) = self.pairs.iter_mut().find(|pair| pair.0 == at.bytes())
+        {
             pair.1 = value;
             return Ok(());
         }
+        self.noted |= filter_bit(at);
         self.push(at.bytes(), value)
     }
 
@@ -308,4 +314,10 @@ const fn too_many(at: u64) -> Error {
 #[inline]
 fn pending(pairs: &Pairs, at: Offset) -> Option<u64> {
     pairs.iter().find(|pair| pair.0 == at.bytes()).map(|pair| pair.1)
+}
+
+/// The bit of the filter that an offset has (multiplicative hashing, Knuth).
+#[inline]
+const fn filter_bit(at: Offset) -> u64 {
+    1 << ((at.bytes() >> 3).wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 58)
 }

@@ -4,6 +4,7 @@
 //! holds that). Read them from top to bottom; `docs/design.md` draws the segment and answers, for
 //! every gap between two stores, what happens to a process that is killed there.
 
+pub mod clock;
 pub mod error;
 pub mod sync;
 
@@ -28,6 +29,7 @@ pub mod wake;
 pub mod store;
 
 pub mod locks;
+pub mod lru;
 pub mod watches;
 
 pub mod repair;

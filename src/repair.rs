@@ -48,7 +48,7 @@ pub fn mend(segment: &Segment, me: MemberId, gone: MemberId) -> Result<()> {
     if members::find(region, layout, gone)?.is_none() {
         return Ok(());
     }
-    for number in 0..layout.shards {
+    for number in 0..=layout.cache() {
         drop(latch::hold(segment, layout.shard(number), me)?);
     }
     drop(latch::hold(segment, header::PAGES_DOMAIN, me)?);

@@ -211,7 +211,7 @@ impl Desk {
             skip.insert(self.shared.process());
             skip.extend(self.deadlines.waiting());
             self.give(Job::Sweep(skip));
-            self.give(Job::Trim);
+            self.give(Job::Tidy);
         }
     }
 

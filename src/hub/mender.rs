@@ -7,6 +7,8 @@ use super::io::Guest;
 use super::message::{Reply, to_bytes};
 use super::trim::Trim;
 use super::{Opened, Shared};
+use crate::error::Result;
+use crate::lru::Lru;
 use crate::os::process::ProcessId;
 use crate::repair;
 use crate::segment::Segment;
@@ -19,6 +21,8 @@ use std::time::Instant;
 
 /// Looking for memory to give back takes at most this part of the time, however large the segment.
 const TRIM_REST: u32 = 50;
+/// Entries of the cache of which the age is looked at in a tick.
+const LOOKS_PER_TICK: u64 = 10_000;
 
 /// Something to do.
 #[derive(Debug)]
@@ -29,8 +33,9 @@ pub(super) enum Job {
     Sweep(HashSet<ProcessId>),
     /// Mend after all who are dead, for somebody who found no free slot.
     MakeRoom(Asker),
-    /// Give back memory that has not been used for a while.
-    Trim,
+    /// Free what the cache has no use for any more, and give back memory that has not been used for
+    /// a while.
+    Tidy,
 }
 
 /// Who asked for room, and is told when there may be some.
@@ -74,8 +79,12 @@ pub(super) fn run(shared: &Shared, jobs: &Receiver<Job>, done: &Sender<Done>) {
                 }
             }
             Job::MakeRoom(asker) => asker.tell(mend(segment, *me, |_| true).unwrap_or(0)),
-            Job::Trim if Instant::now() < next_trim => {}
-            Job::Trim => {
+            Job::Tidy => {
+                // What is not freed now is found again at the next tick.
+                let _ = sweep(&Lru::new(Arc::clone(segment), *me), || jobs.is_empty());
+                if Instant::now() < next_trim {
+                    continue;
+                }
                 let start = Instant::now();
                 // Memory that is not given back now is found again at the next tick.
                 let _ = trim.tick(segment, *me, || jobs.is_empty());
@@ -86,6 +95,14 @@ pub(super) fn run(shared: &Shared, jobs: &Receiver<Job>, done: &Sender<Done>) {
     if let Some(Opened { segment, me }) = shared.opened() {
         let _ = members::leave(segment.region(), segment.layout(), *me);
     }
+}
+
+/// Removes what has expired from the cache, and frees what former caches have left, in small steps
+/// for as long as nothing else is to be done.
+fn sweep(lru: &Lru, is_idle: impl Fn() -> bool) -> Result<()> {
+    lru.sweep_expired(LOOKS_PER_TICK)?;
+    while is_idle() && lru.sweep_old()? {}
+    Ok(())
 }
 
 impl Asker {

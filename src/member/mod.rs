@@ -13,6 +13,7 @@ pub use waker::{Listener, Notice, Waker};
 use crate::error::{Error, Result};
 use crate::hub::{Hub, HubName};
 use crate::locks::{self, Locks, Spinner, Ticket};
+use crate::lru::Lru;
 use crate::os::process::ProcessId;
 use crate::segment::Segment;
 use crate::segment::members::{self, MemberId};
@@ -45,6 +46,7 @@ pub struct Member {
     store: Store,
     locks: Locks,
     watches: Watches,
+    lru: Lru,
     /// Tickets that were granted, and whether the lock was abandoned: still to be told.
     granted: VecDeque<(Ticket, bool)>,
     /// How often it has looked everywhere.
@@ -100,6 +102,7 @@ impl Member {
             store: Store::new(Arc::clone(segment), id),
             locks: Locks::new(Arc::clone(segment), id, spinner),
             watches: Watches::new(Arc::clone(segment), id),
+            lru: Lru::new(Arc::clone(segment), id),
             granted: VecDeque::new(),
             looks: 0,
             waker,
@@ -123,6 +126,13 @@ impl Member {
     #[inline]
     pub const fn watches(&mut self) -> &mut Watches {
         &mut self.watches
+    }
+
+    /// The cache as this member sees it.
+    #[inline]
+    #[must_use]
+    pub const fn lru(&self) -> &Lru {
+        &self.lru
     }
 
     /// From now on it spins for locks only if the process may use more than one processor.

@@ -160,6 +160,40 @@ impl<const N: usize> Call<N> {
         expect(status, value)
     }
 
+    /// A string of Latin-1 bytes, or if it is wide of UTF-16 units, two bytes each.
+    pub(super) fn new_string(
+        &self,
+        bytes: &[u8],
+        wide: bool,
+        units: &mut Vec<u16>,
+    ) -> Result<sys::napi_value> {
+        if !wide {
+            return self.new_latin1(bytes);
+        }
+        units.clear();
+        units.extend(bytes.as_chunks().0.iter().map(|unit| u16::from_le_bytes(*unit)));
+        self.new_utf16(units)
+    }
+
+    /// An array of two values; a missing one is `undefined`.
+    pub(super) fn new_pair(
+        &self,
+        first: sys::napi_value,
+        second: sys::napi_value,
+    ) -> Result<sys::napi_value> {
+        let mut pair = ptr::null_mut();
+        // SAFETY: the result is valid for writes.
+        let status = unsafe { sys::napi_create_array_with_length(self.env, 2, &raw mut pair) };
+        expect(status, ())?;
+        for (index, value) in [first, second].into_iter().enumerate().filter(|of| !of.1.is_null()) {
+            #[expect(clippy::cast_possible_truncation, reason = "0 or 1")]
+            // SAFETY: all three are live values of this call.
+            let status = unsafe { sys::napi_set_element(self.env, pair, index as u32, value) };
+            expect(status, ())?;
+        }
+        Ok(pair)
+    }
+
     /// A Buffer with a copy of the bytes.
     pub(super) fn new_buffer(&self, bytes: &[u8]) -> Result<sys::napi_value> {
         let (mut value, mut data) = (ptr::null_mut(), ptr::null_mut());

@@ -1,7 +1,7 @@
 //! The engine of one JavaScript environment: what all its calls share.
 
 use super::buffers::Buffers;
-use super::{cold, hot, news};
+use super::{cold, hot, lru, news};
 use crate::entry::Namespace;
 use crate::error::{Error, Result};
 use crate::hub::{self, Hub, HubName};
@@ -66,7 +66,7 @@ struct State {
 }
 
 /// The methods of the object that `open` returns.
-const METHODS: [(&CStr, sys::napi_callback); 20] = [
+const METHODS: [(&CStr, sys::napi_callback); 26] = [
     (c"get", Some(hot::get)),
     (c"has", Some(hot::has)),
     (c"set", Some(hot::set)),
@@ -78,6 +78,12 @@ const METHODS: [(&CStr, sys::napi_callback); 20] = [
     (c"unwatch", Some(news::unwatch)),
     (c"next", Some(news::next)),
     (c"look", Some(news::look)),
+    (c"lruGet", Some(lru::get)),
+    (c"lruSet", Some(lru::set)),
+    (c"lruRemove", Some(lru::remove)),
+    (c"lruOptions", Some(lru::options)),
+    (c"lruInherit", Some(lru::inherit)),
+    (c"lruSweep", Some(lru::sweep)),
     (c"configure", Some(cold::configure)),
     (c"suggest", Some(cold::suggest)),
     (c"attach", Some(cold::attach)),

@@ -13,6 +13,7 @@ mod cold;
 mod engine;
 mod errors;
 mod hot;
+mod lru;
 mod news;
 mod payload;
 

@@ -21,11 +21,7 @@ pub(super) fn to_js<const N: usize>(
     let value = match read.tag {
         Tag::OneByteString | Tag::OneByteJson => call.new_latin1(bytes),
         Tag::Number => call.new_number(read.number),
-        Tag::TwoByteString | Tag::TwoByteJson => {
-            value_units.clear();
-            value_units.extend(bytes.as_chunks().0.iter().map(|unit| u16::from_le_bytes(*unit)));
-            call.new_utf16(value_units)
-        }
+        Tag::TwoByteString | Tag::TwoByteJson => call.new_string(bytes, true, value_units),
         Tag::Undefined => Ok(ptr::null_mut()),
         Tag::Null => call.new_null(),
         Tag::False => call.new_boolean(false),

@@ -1,0 +1,202 @@
+'use strict';
+
+// The LRU of 1.1.5, which is lru-cache 6: one cache of all processes, and the engine keeps its order.
+// What needs functions of the program is done where they are, in the primary: `dispose` hears of what
+// has left the cache, `length` measures what comes into it. While there is a `length`, a setLRU of
+// another thread is a request that the primary runs (lib/requests.js).
+
+const { setImmediate } = require('node:timers');
+const { makeError, throwLater } = require('./errors.js');
+const { toKey } = require('./keys.js');
+const { TAG, packToKeep, unpack } = require('./values.js');
+
+/** What the engine's lruSet gives for an entry that is to be measured first. */
+const UNMEASURED = 2;
+/** As the engine numbers them. */
+const FLAG = Object.freeze({
+  STALE: 1,
+  NO_DISPOSE_ON_SET: 2,
+  UPDATE_AGE: 4,
+  DISPOSE: 8,
+  LENGTH: 16,
+});
+/** Steps of freeing an old cache, and then whatever else waits for the event loop. */
+const SWEEPS = 100;
+
+const DEFAULTS = Object.freeze({ max: 10_000, maxAge: 300_000 });
+
+class Lru {
+  #join;
+  #engine;
+  #requests;
+  #advanced;
+  /** @type {((value: any, key: string) => number) | undefined} */
+  #length;
+  /** @type {((key: string, value: any) => void) | undefined} */
+  #dispose;
+
+  /**
+   * @param {InstanceType<typeof import('./join.js').Join>} join
+   * @param {InstanceType<typeof import('./requests.js').Requests>} requests
+   * @param {() => boolean} advanced whether objects are stored as structured clones
+   */
+  constructor(join, requests, advanced) {
+    this.#join = join;
+    this.#engine = join.engine;
+    this.#requests = requests;
+    this.#advanced = advanced;
+  }
+
+  /** @param {unknown} key */
+  get = async (key) => {
+    const name = toKey(key);
+    return this.#inOrder(() => this.#get(name));
+  };
+
+  /** @type {(key: unknown, value: unknown) => Promise<'OK'>} */
+  set = async (key, value) => {
+    const name = toKey(key);
+    // First, for the mode is known once attached.
+    this.#join.attachIfReady();
+    const packed = packToKeep(value, this.#advanced());
+    if (this.#requests.isAsking) return this.#requests.ask(name, packed);
+    return this.#inOrder(() => this.#setPacked(name, packed, value));
+  };
+
+  /** @type {(key: unknown) => Promise<'OK'>} */
+  remove = async (key) => {
+    const name = toKey(key);
+    return this.#inOrder(() => {
+      this.#engine.lruRemove(name);
+      this.inherit();
+      return /** @type {const} */ ('OK');
+    });
+  };
+
+  /** @param {unknown} options */
+  setOptions = (options) => {
+    if (this.#join.role !== 'primary') throw notPrimary();
+    const chosen = { ...DEFAULTS, .../** @type {any} */ (options) };
+    check(chosen);
+    this.#join.attachNow();
+    this.inherit();
+    this.#engine.lruOptions(chosen.max || 0, chosen.maxAge || 0, flagsOf(chosen));
+    this.#length = typeof chosen.length === 'function' ? chosen.length : undefined;
+    this.#dispose = typeof chosen.dispose === 'function' ? chosen.dispose : undefined;
+    if (this.#length) {
+      this.#requests.answer((key, packed) => this.#setPacked(key, packed, valueIn(packed)));
+    }
+    this.#sweep();
+  };
+
+  /** Tells `dispose` of what has left the cache, in order. */
+  inherit() {
+    if (this.#dispose === undefined || !this.#join.attached) return;
+    for (;;) {
+      const pair = this.#engine.lruInherit();
+      if (pair === undefined) return;
+      const [key, raw] = pair;
+      const tag = this.#join.status[0];
+      try {
+        this.#dispose(key, tag < TAG.JSON ? raw : unpack(tag, raw));
+      } catch (error) {
+        throwLater(error);
+      }
+    }
+  }
+
+  /** @param {string} name */
+  #get(name) {
+    const raw = this.#engine.lruGet(name);
+    const tag = this.#join.status[0];
+    this.inherit();
+    return tag < TAG.JSON ? raw : unpack(tag, raw);
+  }
+
+  /**
+   * Runs an operation at once, or when those before it have been run.
+   * @template T
+   * @param {() => T | Promise<T>} run
+   * @returns {T | Promise<T>}
+   */
+  #inOrder(run) {
+    if (!this.#join.attached) return this.#join.whenAttached(() => this.#inOrder(run));
+    return this.#requests.isAsking ? this.#requests.inTurn(run) : run();
+  }
+
+  /**
+   * @param {string} name
+   * @param {import('./values.js').Packed} packed
+   * @param {unknown} value the same, for `length`
+   * @returns {'OK' | Promise<'OK'>}
+   */
+  #setPacked(name, packed, value) {
+    const length = this.#length && Number(this.#length(value, name));
+    const outcome = this.#store(name, packed, length);
+    this.inherit();
+    return outcome === UNMEASURED ? this.#requests.ask(name, packed) : 'OK';
+  }
+
+  /** @type {(name: string, packed: import('./values.js').Packed, length?: number) => number} */
+  #store(name, { tag, payload }, length) {
+    const store = () =>
+      this.#engine.lruSet(name, payload, tag, length === undefined ? 0 : 1, length ?? 0);
+    try {
+      return store();
+    } catch (error) {
+      if (/** @type {any} */ (error).code !== 'ERR_OUT_OF_MEMORY' || !this.#dispose) throw error;
+      // What has left the cache has its memory until it is heard of here.
+      this.inherit();
+      return store();
+    }
+  }
+
+  /** Frees what the old cache held, a little at a time. */
+  #sweep() {
+    if (!this.#join.attached) return;
+    for (let left = SWEEPS; left > 0; left -= 1) {
+      try {
+        if (!this.#engine.lruSweep()) return;
+      } catch {
+        // Others free it too, with each setLRU, and so does the hub.
+        return;
+      }
+    }
+    setImmediate(() => this.#sweep()).unref();
+  }
+}
+
+/** What lru-cache 6 refuses, in its words. @param {any} options */
+function check({ max, maxAge }) {
+  if (max && (typeof max !== 'number' || max < 0)) {
+    throw makeError('ERR_INVALID_ARG_TYPE', 'max must be a non-negative number');
+  }
+  if (maxAge && typeof maxAge !== 'number') {
+    throw makeError('ERR_INVALID_ARG_TYPE', 'maxAge must be a number');
+  }
+}
+
+/** @param {any} options */
+function flagsOf({ stale, noDisposeOnSet, updateAgeOnGet, dispose, length }) {
+  return (
+    (stale ? FLAG.STALE : 0) |
+    (noDisposeOnSet ? FLAG.NO_DISPOSE_ON_SET : 0) |
+    (updateAgeOnGet ? FLAG.UPDATE_AGE : 0) |
+    (typeof dispose === 'function' ? FLAG.DISPOSE : 0) |
+    (typeof length === 'function' ? FLAG.LENGTH : 0)
+  );
+}
+
+/** @param {import('./values.js').Packed} packed */
+function valueIn({ tag, payload }) {
+  return tag < TAG.JSON ? payload : unpack(tag, payload);
+}
+
+function notPrimary() {
+  return makeError(
+    'ERR_NOT_PRIMARY',
+    'setLRUOptions() works in the primary only, where its functions run',
+  );
+}
+
+module.exports = { Lru };

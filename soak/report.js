@@ -1,0 +1,66 @@
+'use strict';
+
+// What a soak did, as a table, and what it found.
+
+/** How many violations are shown. */
+const SHOWN = 5;
+
+/** @type {ReadonlyArray<readonly [string, (figures: Record<string, number>) => string | undefined]>} */
+const ROWS = [
+  ['rounds', (f) => count(f.rounds)],
+  ['operations', (f) => count(f.operations)],
+  ['  get, set, remove', (f) => [f.get, f.set, f.remove].map(count).join(', ')],
+  ['  has, incr', (f) => [f.has, f.incr].map(count).join(', ')],
+  ['  lock, release', (f) => [f.lock, f.release].map(count).join(', ')],
+  ['  listen, unlisten', (f) => [f.listen, f.unlisten].map(count).join(', ')],
+  ['  under way at a death', (f) => count(f.lost)],
+  ['  refused: busy or closed', (f) => count(f.busy)],
+  ['kills', (f) => count(f.kill)],
+  ['stops', (f) => count(f.stop)],
+  ['leaves', (f) => count(f.leave)],
+  ['processes and threads', (f) => count(f.members)],
+  ['windows checked', (f) => count(f.windows)],
+  ['  most open at once', (f) => count(f.widest)],
+  ['  most configurations', (f) => count(f.configurations)],
+  ['  keys left undecided', (f) => count(f.undecided)],
+  ['locks granted', (f) => count(f.grants)],
+  ['  longest wait', (f) => `${(f.longestWaitMs ?? 0).toFixed(0)} ms`],
+  ['notices', (f) => count(f.notices)],
+  ['  skipped, as told', (f) => count(f.skipped)],
+  ['  orders heard whole, in part', (f) => [f.witnessed, f.unwitnessed].map(count).join(', ')],
+  ['latches taken over', (f) => count(f.repairs)],
+  ['entries left', (f) => count(f.entriesLeft)],
+  ['seconds checking', (f) => (f.checkSeconds ?? 0).toFixed(1)],
+];
+
+/** @param {Record<string, number>} figures */
+function printTable(figures) {
+  for (const [name, text] of ROWS) console.log(`${name.padEnd(30)} ${text(figures)}`);
+}
+
+/** @type {(violations: string[], seed: number, folder: string) => void} */
+function printViolations(violations, seed, folder) {
+  console.error(`\nSOMETHING IS WRONG (seed ${seed}): ${violations.length} violations\n`);
+  for (const violation of violations.slice(0, SHOWN)) console.error(`- ${violation}\n`);
+  if (violations.length > SHOWN) console.error(`... and ${violations.length - SHOWN} more\n`);
+  console.error(`The histories are in ${folder}; node soak/check.js <round> checks one again.`);
+}
+
+/** @param {string[]} said by the loggers */
+function printSaid(said) {
+  const distinct = new Map();
+  for (const text of said) {
+    const what = text.slice(text.indexOf(' ') + 1);
+    distinct.set(what, (distinct.get(what) ?? 0) + 1);
+  }
+  for (const [what, times] of [...distinct].slice(0, SHOWN)) {
+    console.log(`logger, ${times} times: ${what}`);
+  }
+}
+
+/** @param {number | undefined} figure */
+function count(figure = 0) {
+  return figure.toLocaleString('en');
+}
+
+module.exports = { printTable, printViolations, printSaid };
