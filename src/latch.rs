@@ -39,7 +39,9 @@ pub trait Waiter {
 pub struct Held<'r> {
     region: &'r Region,
     base: Offset,
-    taken_over: bool,
+    /// The dead member whose latch it was; 0: nobody's. (A word, not a flag: a result with a flag in
+    /// it is copied in overlapping pieces, which stalls.)
+    former: u64,
 }
 
 /// Takes the latch of the domain at `base`, and finishes what a dead owner left sealed.
@@ -52,8 +54,8 @@ pub fn acquire<'r>(region: &'r Region, base: Offset, waiter: &mut impl Waiter) -
     // Acquire: pairs with the Release in `drop`.
     let order = (Ordering::Acquire, Ordering::Relaxed);
     let free = region.compare_exchange(latch, 0, waiter.word(), order.0, order.1)?;
-    let taken_over = if free.is_ok() { false } else { wait(region, latch, waiter)? };
-    let held = Held { region, base, taken_over };
+    let former = if free.is_ok() { 0 } else { wait(region, latch, waiter)? };
+    let held = Held { region, base, former };
     intent::finish(region, base)?;
     // What the holder now writes into free blocks must not be seen by a reader that would not also
     // see the sequence that freed them: pairs with the Acquire fence in `intent::is_unchanged`.
@@ -61,8 +63,9 @@ pub fn acquire<'r>(region: &'r Region, base: Offset, waiter: &mut impl Waiter) -
     Ok(held)
 }
 
+/// Waits for the latch and takes it; gives the dead owner that had it, 0 if it was free.
 #[cold]
-fn wait(region: &Region, latch: Offset, waiter: &mut impl Waiter) -> Result<bool> {
+fn wait(region: &Region, latch: Offset, waiter: &mut impl Waiter) -> Result<u64> {
     loop {
         let owner = region.load(latch, Ordering::Relaxed)?;
         let is_dead = owner != 0 && waiter.pause(owner)?;
@@ -73,7 +76,7 @@ fn wait(region: &Region, latch: Offset, waiter: &mut impl Waiter) -> Result<bool
         // visible because the kernel reported its death after its last instruction.
         let order = (Ordering::Acquire, Ordering::Relaxed);
         if region.compare_exchange(latch, owner, waiter.word(), order.0, order.1)?.is_ok() {
-            return Ok(is_dead);
+            return Ok(owner);
         }
         spin_hint();
     }
@@ -90,7 +93,7 @@ impl<'r> Held<'r> {
     /// Whether the latch was a dead member's.
     #[must_use]
     pub const fn taken_over(&self) -> bool {
-        self.taken_over
+        self.former != 0
     }
 
     /// An empty set of changes.

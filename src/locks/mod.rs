@@ -149,21 +149,21 @@ struct Lock<'r> {
     words: Offset,
 }
 
-/// A waiter's ticket that was just appended.
+/// A ticket that was just made. (Only words, for the same reason as in [`Held`].)
 #[derive(Debug, Clone, Copy)]
-struct Appended {
+struct Made {
     version: u64,
-    block: Offset,
+    /// The word that says whether it is granted.
     granted_at: Offset,
-    /// It is the first in line, behind a holder of another member.
-    is_next: bool,
+    /// The waiter's block; 0: the lock was free.
+    block: u64,
+    /// [`ABANDONED`] if the lock was free and abandoned; [`IS_NEXT`] if it is the first in line,
+    /// behind a holder of another member.
+    flags: u64,
 }
 
-/// What the latch saw of a request.
-enum Seen {
-    Granted(u64, bool),
-    Appended(Appended),
-}
+/// In the flags of a ticket that was just made.
+const IS_NEXT: u64 = 2;
 
 impl Locks {
     /// The locks in `segment`, for the member `me`.
@@ -190,7 +190,7 @@ impl Locks {
         claim(segment, *me, shard.number())?;
         let may_spin = spinner.may_spin();
         let mut wants_more = false;
-        let seen = shard.change(*me, |held| {
+        let made = shard.change(*me, |held| {
             if let Some(found) = shard.locks().find(segment.region(), key)? {
                 let lock = Lock::new(segment.region(), found.entry, found.meta);
                 return if lock.get(lock_word::FIRST)? == 0 {
@@ -209,12 +209,11 @@ impl Locks {
         if wants_more {
             let _ = shard.locks().grow();
         }
-        match seen {
-            Seen::Granted(version, abandoned) => {
-                let ticket = Ticket { version, shard: shard.number() };
-                Ok(Asked::Granted { ticket, abandoned })
-            }
-            Seen::Appended(appended) => wait(shard, *me, appended, queues, spinner),
+        if made.block == 0 {
+            let ticket = Ticket { version: made.version, shard: shard.number() };
+            Ok(Asked::Granted { ticket, abandoned: made.flags & ABANDONED != 0 })
+        } else {
+            wait(shard, *me, made, queues, spinner)
         }
     }
 
@@ -259,17 +258,17 @@ fn claim(segment: &Segment, me: MemberId, shard: u64) -> Result<()> {
 fn wait(
     shard: Shard<'_>,
     me: MemberId,
-    appended: Appended,
+    made: Made,
     queues: &mut Queues,
     spinner: &mut Spinner,
 ) -> Result<Asked> {
-    let Appended { version, granted_at, .. } = appended;
+    let Made { version, granted_at, .. } = made;
     let ticket = Ticket { version, shard: shard.number() };
-    if appended.is_next && spinner.may_spin() {
+    if made.flags & IS_NEXT != 0 && spinner.may_spin() {
         let region = shard.segment.region();
         // Acquire: pairs with the Release fence before the words of the granter's intent.
         let is_granted = || Ok(region.load(granted_at, Ordering::Acquire)? >> 1 >= version);
-        if spinner.spin(is_granted)? || !shard.mark_as_sleeper(me, appended)? {
+        if spinner.spin(is_granted)? || !shard.mark_as_sleeper(me, made)? {
             let abandoned = region.load(granted_at, Ordering::Acquire)? & ABANDONED != 0;
             return Ok(Asked::Granted { ticket, abandoned });
         }
@@ -307,20 +306,21 @@ impl<'r> Lock<'r> {
     ///
     /// Killed before the last store: nobody has it, and a version is never used.
     #[inline]
-    fn take(&self, shard: &Shard<'_>, me: MemberId) -> Result<Attempt<Seen>> {
+    fn take(&self, shard: &Shard<'_>, me: MemberId) -> Result<Attempt<Made>> {
         let abandoned = self.get(lock_word::GRANTED)? & ABANDONED;
         let version = shard.load(shard::VERSION)?.wrapping_add(1);
         self.region.store(shard.at(shard::VERSION), version, Ordering::Relaxed)?;
         self.set(lock_word::OWNER, me.to_word())?;
         self.set(lock_word::GRANTED, granted(version, abandoned))?;
         self.set(lock_word::FIRST, version)?;
-        Ok(Attempt::Done(Seen::Granted(version, abandoned != 0)))
+        let granted_at = self.at(lock_word::GRANTED);
+        Ok(Attempt::Done(Made { version, granted_at, block: 0, flags: abandoned }))
     }
 }
 
 impl Shard<'_> {
     /// Makes the entry of a lock, whose first holder is `me`.
-    fn open(&self, held: &Held<'_>, key: &Key<'_>, me: MemberId) -> Result<Attempt<Seen>> {
+    fn open(&self, held: &Held<'_>, key: &Key<'_>, me: MemberId) -> Result<Attempt<Made>> {
         let words = Value::bytes(Tag::Bytes, &[0; lock_word::BYTES]);
         let draft = Draft::new(key, &words, false, false)?;
         let mut changes = held.changes();
@@ -334,7 +334,8 @@ impl Shard<'_> {
         lock.set(lock_word::OWNER, me.to_word())?;
         self.locks().insert(&mut changes, entry, key.hash())?;
         held.commit(&mut changes)?;
-        Ok(Attempt::Done(Seen::Granted(version, false)))
+        let granted_at = lock.at(lock_word::GRANTED);
+        Ok(Attempt::Done(Made { version, granted_at, block: 0, flags: 0 }))
     }
 
     /// Appends a ticket to the list of a lock that somebody has.
@@ -345,7 +346,7 @@ impl Shard<'_> {
         lock: Lock<'_>,
         me: MemberId,
         may_spin: bool,
-    ) -> Result<Attempt<Seen>> {
+    ) -> Result<Attempt<Made>> {
         let mut changes = held.changes();
         let Some(block) = self.blocks().take(&mut changes, waiter_word::CLASS)? else {
             return Ok(Attempt::NeedsSpan(waiter_word::CLASS));
@@ -373,11 +374,12 @@ impl Shard<'_> {
         changes.add(self.at(shard::BYTES_USED), bytes)?;
         held.commit(&mut changes)?;
         let granted_at = lock.at(lock_word::GRANTED);
-        Ok(Attempt::Done(Seen::Appended(Appended { version, block, granted_at, is_next })))
+        let flags = if is_next { IS_NEXT } else { 0 };
+        Ok(Attempt::Done(Made { version, granted_at, block: block.bytes(), flags }))
     }
 
     /// Marks a waiter as one that is to be told; `false`: its turn has come.
-    fn mark_as_sleeper(&self, me: MemberId, waiter: Appended) -> Result<bool> {
+    fn mark_as_sleeper(&self, me: MemberId, waiter: Made) -> Result<bool> {
         let region = self.segment.region();
         let Ok(_held) = self.hold_for(me, PATIENCE) else {
             // Not to be told, it looks by itself.
@@ -386,7 +388,8 @@ impl Shard<'_> {
         if region.load(waiter.granted_at, Ordering::Relaxed)? >> 1 >= waiter.version {
             return Ok(false);
         }
-        region.store(waiter.block.add(waiter_word::FLAGS), SLEEPS, Ordering::Relaxed)?;
+        let flags_at = Offset::new(waiter.block).add(waiter_word::FLAGS);
+        region.store(flags_at, SLEEPS, Ordering::Relaxed)?;
         Ok(true)
     }
 }
