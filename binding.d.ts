@@ -73,6 +73,8 @@ export interface Engine extends Face {
   lruInherit(): [key: string, raw: unknown] | undefined;
   /** Frees a little of what former caches held; whether there is more. */
   lruSweep(): boolean;
+  /** Whether the environment that asked for lengths is still there to measure them. */
+  lruMeasured(): boolean;
   /** The next thing to hear of, told by the status. */
   next(): unknown;
   /** The next call of `next` looks at everything, though nobody may have told of it. */

@@ -225,7 +225,7 @@ declare namespace memory {
      * Lets go of a lock. `'OK'`, or `` `Failed. LockId:${id} does not match ${key}'s lockId.` `` if
      * that id does not hold the lock.
      */
-    releaseLock(key: Key, id: string, callback?: Callback<string>): Promise<string>;
+    releaseLock(key: Key, id: string | undefined, callback?: Callback<string>): Promise<string>;
 
     /**
      * Runs a function while holding the lock of a key, and gives its result; what it throws or

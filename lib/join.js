@@ -21,8 +21,9 @@ const PATIENCE_MS = 5000;
 const FIRST_PAUSE_MS = 5;
 const LONGEST_PAUSE_MS = 50;
 
-/** Under this name threads learn the role of the process from its main thread. */
+/** Under these names threads learn from the main thread what only that can know. */
 const ROLE = 'cluster-shared-memory:role';
+const SERIALIZATION = 'cluster-shared-memory:serialization';
 
 /** As the engine numbers them. */
 const MODES = [undefined, 'json', 'advanced'];
@@ -73,7 +74,8 @@ class Join {
   get clones() {
     if (this.#mode !== NOT_CHOSEN) return this.#mode === MODES.indexOf('advanced');
     if (this.role === 'worker') return this.#channelClones;
-    return cluster.settings.serialization === 'advanced';
+    const ofThreads = () => threads.getEnvironmentData(SERIALIZATION);
+    return (threads.isMainThread ? cluster.settings.serialization : ofThreads()) === 'advanced';
   }
 
   /** Sizes in bytes; 0 leaves one as it is. */
@@ -205,6 +207,11 @@ function findRole(initialEnv) {
   }
   const role = cluster.isWorker ? 'worker' : 'primary';
   threads.setEnvironmentData(ROLE, role);
+  if (role === 'primary') {
+    const tell = () => threads.setEnvironmentData(SERIALIZATION, cluster.settings.serialization);
+    tell();
+    cluster.on('setup', tell);
+  }
   return role;
 }
 

@@ -59,8 +59,9 @@ class Lru {
     // First, for the mode is known once attached.
     this.#join.attachIfReady();
     const packed = packToKeep(value, this.#advanced());
-    if (this.#requests.isAsking) return this.#requests.ask(name, packed);
-    return this.#inOrder(() => this.#setPacked(name, packed, value));
+    const set = () => this.#setPacked(name, packed, value);
+    if (this.#requests.isAsking) return this.#requests.ask(name, packed, set);
+    return this.#inOrder(set);
   };
 
   /** @type {(key: unknown) => Promise<'OK'>} */
@@ -134,7 +135,8 @@ class Lru {
     const length = this.#length && Number(this.#length(value, name));
     const outcome = this.#store(name, packed, length);
     this.inherit();
-    return outcome === UNMEASURED ? this.#requests.ask(name, packed) : 'OK';
+    if (outcome !== UNMEASURED) return 'OK';
+    return this.#requests.ask(name, packed, () => this.#setPacked(name, packed, value));
   }
 
   /** @type {(name: string, packed: import('./values.js').Packed, length?: number) => number} */

@@ -69,9 +69,12 @@ class Requests {
     return this.#isAsking;
   }
 
-  /** Has the primary run an order. @type {(key: string, packed: Packed) => Promise<'OK'>} */
-  ask(key, packed) {
-    return this.#queue({ order: { key, packed } });
+  /**
+   * Has the primary run an order; if there is none any more, it is run here.
+   * @type {(key: string, packed: Packed, run: () => 'OK' | Promise<'OK'>) => Promise<'OK'>}
+   */
+  ask(key, packed, run) {
+    return this.#queue({ order: { key, packed }, run });
   }
 
   /** Runs something of this thread when its turn has come. @type {(run: () => any) => Promise<any>} */
@@ -111,6 +114,10 @@ class Requests {
     try {
       const exchange = () => this.#exchange(orders);
       const outcomes = await this.#locks.within(this.#face, QUESTION, exchange);
+      if (outcomes === undefined) {
+        for (const { run, resolve } of asked) resolve((async () => run?.())());
+        return;
+      }
       asked.forEach(({ resolve, reject }, index) => {
         const problem = outcomes[index];
         if (problem === undefined) resolve('OK');
@@ -121,7 +128,11 @@ class Requests {
     }
   }
 
-  /** @param {Order[]} orders @returns {Promise<Outcome[]>} */
+  /**
+   * The outcomes; undefined if nobody is there to answer.
+   * @param {Order[]} orders
+   * @returns {Promise<Outcome[] | undefined>}
+   */
   #exchange(orders) {
     this.#questions += 1;
     const id = `${process.pid}.${threadId}.${this.#questions}`;
@@ -133,6 +144,7 @@ class Requests {
       // It keeps the process alive, as every request that waits.
       const timer = setInterval(() => {
         if (!this.#join.attached) end(() => reject(makeError('ERR_CLOSED', CLOSED)));
+        else if (!this.#join.engine.lruMeasured()) end(() => resolve(undefined));
       }, LOOK_AGAIN_MS);
       const end = (/** @type {() => void} */ settle) => {
         clearInterval(timer);

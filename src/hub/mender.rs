@@ -21,8 +21,8 @@ use std::time::Instant;
 
 /// Looking for memory to give back takes at most this part of the time, however large the segment.
 const TRIM_REST: u32 = 50;
-/// Entries of the cache of which the age is looked at in a tick.
-const LOOKS_PER_TICK: u64 = 10_000;
+/// Expired entries of the cache that are removed in a tick.
+const EXPIRED_PER_TICK: u32 = 10_000;
 
 /// Something to do.
 #[derive(Debug)]
@@ -100,7 +100,7 @@ pub(super) fn run(shared: &Shared, jobs: &Receiver<Job>, done: &Sender<Done>) {
 /// Removes what has expired from the cache, and frees what former caches have left, in small steps
 /// for as long as nothing else is to be done.
 fn sweep(lru: &Lru, is_idle: impl Fn() -> bool) -> Result<()> {
-    lru.sweep_expired(LOOKS_PER_TICK)?;
+    lru.sweep_expired(EXPIRED_PER_TICK)?;
     while is_idle() && lru.sweep_old()? {}
     Ok(())
 }

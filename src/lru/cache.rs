@@ -8,7 +8,7 @@ use crate::entry::{Key, word};
 use crate::error::{Error, Result};
 use crate::intent::Changes;
 use crate::segment::layout::{PAGE, cache, shard, table};
-use crate::segment::members;
+use crate::segment::members::{self, MemberId};
 use crate::segment::region::Offset;
 use crate::shard::Shard;
 use crate::sync::Ordering;
@@ -129,10 +129,6 @@ impl<'s> Cache<'s> {
     /// Takes an entry out of the list of uses.
     #[inline]
     pub(super) fn unlink(&self, changes: &mut Changes<'_>, item: Item) -> Result<()> {
-        if changes.get(self.at(cache::SWEEP))? == item.to_link() {
-            let next = changes.get(item.at(item::PREVIOUS))?;
-            changes.set(self.at(cache::SWEEP), next)?;
-        }
         self.uses().unlink(changes, item)
     }
 
@@ -213,12 +209,22 @@ impl<'s> Cache<'s> {
     /// Whether there is an heir whose slot says that it is one no more.
     #[inline]
     pub(super) fn is_heir_gone(&self) -> Result<bool> {
-        let Some(heir) = self.rules.heir else {
+        Ok(self.rules.heir.is_some() && !self.is_attached(self.rules.heir)?)
+    }
+
+    /// Whether there is a member that measures what comes into the cache.
+    #[inline]
+    pub(super) fn is_measured(&self) -> Result<bool> {
+        self.is_attached(self.rules.measurer)
+    }
+
+    fn is_attached(&self, member: Option<MemberId>) -> Result<bool> {
+        let Some(member) = member else {
             return Ok(false);
         };
         let segment = self.shard.segment;
-        let info = members::find(segment.region(), segment.layout(), heir)?;
-        Ok(info.is_none_or(|info| info.has_left))
+        let info = members::find(segment.region(), segment.layout(), member)?;
+        Ok(info.is_some_and(|info| !info.has_left))
     }
 
     /// Sum of the lengths.

@@ -23,7 +23,7 @@
 //! No intent here has more words than fit (96 pairs, two of them for each of 8 hand-overs). To free an
 //! entry takes up to 8 pairs (its stamp and link; counts and list of its span) and two hand-overs (its
 //! run, its span); to take it out of table and list up to 3 more. Written once at most: the shard's
-//! version, entries, bytes and spans; the cache's length, flags, sweep and list ends.
+//! version, entries, bytes and spans; the cache's length, flags and list ends.
 //!
 //! | intent | frees | hand-overs | pairs |
 //! | --- | --- | --- | --- |
@@ -159,15 +159,15 @@ impl Lru {
         let mut changes = held.changes();
         cache.disinherit(&mut changes)?;
         cache.past().take_in(&mut changes, cache.uses())?;
-        let heir = if options.disposes { self.me.to_word() } else { 0 };
+        let me_if = |is_asked_for| if is_asked_for { self.me.to_word() } else { 0 };
         let words = [
             (word::LENGTH, 0),
             (word::SINCE, cache.shard.load(shard::VERSION)?),
             (word::MAX, options.bound().to_bits()),
             (word::MAX_AGE, options.limit().to_bits()),
             (word::FLAGS, options.flags()),
-            (word::HEIR, heir),
-            (word::SWEEP, 0),
+            (word::HEIR, me_if(options.disposes)),
+            (word::MEASURER, me_if(options.measures)),
         ];
         for (field, value) in words {
             changes.set(cache.at(field), value)?;
@@ -183,13 +183,13 @@ impl Lru {
         self.word(word::LENGTH).map(f64::from_bits)
     }
 
-    /// Whether the options ask for measured lengths, see [`Options::measures`]. Looks without the
+    /// The member without which nothing may be set, see [`Options::measures`]. Looks without the
     /// latch: a set without a length that comes too late says so itself.
     ///
     /// # Errors
     /// As above.
-    pub fn measures(&self) -> Result<bool> {
-        Ok(rules::Rules::read(self.shard())?.measures())
+    pub fn measurer(&self) -> Result<Option<MemberId>> {
+        Ok(rules::Rules::read(self.shard())?.measurer)
     }
 
     #[inline]

@@ -10,7 +10,6 @@ const CHOSEN: u64 = 1;
 const STALE: u64 = 1 << 1;
 const NO_DISPOSE_ON_SET: u64 = 1 << 2;
 const UPDATE_AGE_ON_GET: u64 = 1 << 3;
-const MEASURES: u64 = 1 << 4;
 /// The last set has evicted only a part of what it has to: whoever takes the latch next goes on.
 pub(crate) const TRIMMING: u64 = 1 << 5;
 /// A length was not a small whole number, so that the sum of all may have been rounded.
@@ -36,7 +35,8 @@ pub struct Options {
     pub update_age_on_get: bool,
     /// Whether the member that sets these options is the heir: hears of all that leaves the cache.
     pub disposes: bool,
-    /// Whether there is a function that measures each entry, so that nobody may set one without.
+    /// Whether the member that sets these options measures each entry: for as long as it is attached,
+    /// nobody may set one without a length.
     pub measures: bool,
 }
 
@@ -72,7 +72,6 @@ impl Options {
             | if self.stale { STALE } else { 0 }
             | if self.no_dispose_on_set { NO_DISPOSE_ON_SET } else { 0 }
             | if self.update_age_on_get { UPDATE_AGE_ON_GET } else { 0 }
-            | if self.measures { MEASURES } else { 0 }
     }
 }
 
@@ -84,6 +83,7 @@ pub(super) struct Rules {
     /// Entries up to this version belong to a former cache.
     pub(super) since: u64,
     pub(super) heir: Option<MemberId>,
+    pub(super) measurer: Option<MemberId>,
     flags: u64,
 }
 
@@ -100,7 +100,8 @@ impl Rules {
             (f64::from_bits(word(cache::MAX)?), f64::from_bits(word(cache::MAX_AGE)?))
         };
         let heir = MemberId::from_word(word(cache::HEIR)?);
-        Ok(Self { max, max_age, since: word(cache::SINCE)?, heir, flags })
+        let measurer = MemberId::from_word(word(cache::MEASURER)?);
+        Ok(Self { max, max_age, since: word(cache::SINCE)?, heir, measurer, flags })
     }
 
     /// Whether an entry of that time has expired.
@@ -122,11 +123,6 @@ impl Rules {
     #[inline]
     pub(super) const fn updates_age(&self) -> bool {
         self.flags & UPDATE_AGE_ON_GET != 0
-    }
-
-    #[inline]
-    pub(super) const fn measures(&self) -> bool {
-        self.flags & MEASURES != 0
     }
 
     #[inline]

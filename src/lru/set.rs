@@ -179,7 +179,7 @@ impl Cache<'_> {
         if self.needs_care()? {
             return Ok(Attempt::Done(Step::Care));
         }
-        if order.length.is_none() && self.rules.measures() {
+        if order.length.is_none() && self.is_measured()? {
             return Ok(finished(Outcome::Unmeasured));
         }
         self.forget_some(held)?;

@@ -62,6 +62,25 @@ impl Member {
         }
     }
 
+    /// Whether another member has to measure what is put into the cache. One that is dead measures
+    /// nothing, and what it has left is mended.
+    ///
+    /// # Errors
+    /// [`crate::error::Error::Corrupted`].
+    pub fn is_cache_measured(&self) -> Result<bool> {
+        let segment = self.store.segment();
+        match self.lru.measurer()? {
+            None => Ok(false),
+            Some(measurer) => {
+                let is_dead = members::is_dead(segment.region(), segment.layout(), measurer)?;
+                if is_dead && repair::mend(segment, self.id(), measurer).is_ok() {
+                    wake::rouse_all(segment, wake::REPAIRED)?;
+                }
+                Ok(!is_dead)
+            }
+        }
+    }
+
     /// Whatever has been told or not, the next look is at everything: who should have told may have
     /// died, or be stopped. Now and then, the holders of the locks that this member waits for are
     /// looked at as well: if one is dead, and there is no hub to see to it, this member does.

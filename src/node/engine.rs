@@ -66,7 +66,7 @@ struct State {
 }
 
 /// The methods of the object that `open` returns.
-const METHODS: [(&CStr, sys::napi_callback); 26] = [
+const METHODS: [(&CStr, sys::napi_callback); 27] = [
     (c"get", Some(hot::get)),
     (c"has", Some(hot::has)),
     (c"set", Some(hot::set)),
@@ -84,6 +84,7 @@ const METHODS: [(&CStr, sys::napi_callback); 26] = [
     (c"lruOptions", Some(lru::options)),
     (c"lruInherit", Some(lru::inherit)),
     (c"lruSweep", Some(lru::sweep)),
+    (c"lruMeasured", Some(lru::measured)),
     (c"configure", Some(cold::configure)),
     (c"suggest", Some(cold::suggest)),
     (c"attach", Some(cold::attach)),

@@ -15,6 +15,7 @@ method!(remove, 1, remove_key);
 method!(options, 3, set_options);
 method!(inherit, 0, inherit_next);
 method!(sweep, 0, sweep_old);
+method!(measured, 0, is_measured);
 
 /// `lruGet(key)`: as `get`.
 fn get_value(face: &Face, call: &Call<1>) -> Result<sys::napi_value> {
@@ -106,4 +107,10 @@ fn inherit_next(face: &Face, call: &Call<0>) -> Result<sys::napi_value> {
 fn sweep_old(face: &Face, call: &Call<0>) -> Result<sys::napi_value> {
     let has_more = face.with_member(|member, _| member.lru().sweep_old())?;
     call.new_boolean(has_more)
+}
+
+/// `lruMeasured()`: whether there is somebody to measure what is set.
+fn is_measured(face: &Face, call: &Call<0>) -> Result<sys::napi_value> {
+    let is_measured = face.with_member(|member, _| member.is_cache_measured())?;
+    call.new_boolean(is_measured)
 }

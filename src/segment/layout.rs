@@ -170,8 +170,8 @@ pub mod cache {
     pub const PAST: u64 = 80;
     /// The last of them.
     pub const PAST_END: u64 = 88;
-    /// The entry at which the search for expired ones goes on; 0: at the oldest.
-    pub const SWEEP: u64 = 96;
+    /// The member that measures what comes into the cache, if its options ask for that.
+    pub const MEASURER: u64 = 96;
     /// Bytes.
     pub const BYTES: u64 = 104;
 }

@@ -70,10 +70,10 @@ fn costs() {
         assert_eq!(heard, size);
         let now = clock::now_ms();
         cost("  sweep_expired, of which none has", 1, |_| {
-            assert!(!lru.sweep_expired_at(u64::MAX, now).unwrap());
+            assert!(!lru.sweep_expired_at(u32::MAX, now).unwrap());
         });
         cost("  sweep_expired, of which all have", 1, |_| {
-            assert!(!lru.sweep_expired_at(u64::MAX, now + 1e9).unwrap());
+            assert!(!lru.sweep_expired_at(u32::MAX, now + 1e9).unwrap());
         });
     }
 }

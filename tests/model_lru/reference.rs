@@ -97,15 +97,14 @@ impl Reference {
         at.is_some()
     }
 
-    /// Not lru-cache's: `prune`, but from the oldest on, and not with `stale`.
+    /// Not lru-cache's: `prune`, but only from the oldest on up to one that is not stale, and not with
+    /// `stale`.
     pub(crate) fn prune(&mut self, date: f64) {
         if self.settings.stale || self.max_age == 0.0 {
             return;
         }
-        for at in (0..self.list.len()).rev() {
-            if self.is_stale(&self.list[at], date) {
-                self.delete(at);
-            }
+        while self.list.last().is_some_and(|hit| self.is_stale(hit, date)) {
+            self.delete(self.list.len() - 1);
         }
     }
 
