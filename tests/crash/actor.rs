@@ -2,14 +2,17 @@
 
 use super::bystanders::{attach, control, join};
 use super::content::{key, name};
-use super::control::{Cell, Control};
+use super::control::{Cell, Control, GO};
+use super::parts::{Part, Told};
 use super::processes::{follow_the_runner, variable};
+use super::stage::Step;
 use cluster_shared_memory::error::{Error, Result};
 use cluster_shared_memory::fault::{self, Then};
 use cluster_shared_memory::heap::hazard;
-use cluster_shared_memory::repair;
-use cluster_shared_memory::store::Store;
+use cluster_shared_memory::segment::members;
+use cluster_shared_memory::{locks, repair, wake, watches};
 use std::sync::OnceLock;
+use std::time::Duration;
 
 /// What the process does.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -18,21 +21,49 @@ pub(crate) enum Act {
     Put,
     /// Adds 1 to the first target.
     Add,
-    /// Watches the first target.
+    /// Has changes of the first target leave records.
     Watch,
     /// Becomes a member.
     Join,
-    /// Says goodbye.
+    /// Says goodbye with nothing in hand.
     Leave,
-    /// Mends what the dead have left.
+    /// Mends what the dead have left, and says so to everybody, as the hub does.
     Mend,
     /// Protects a run, as a reader of a long value does whose copies were overtaken.
     Protect,
+    /// Asks for the first lock.
+    Ask,
+    /// The same, and spins for it first if that may make sense.
+    AskSpinning,
+    /// Lets go of the first lock.
+    Release,
+    /// Says goodbye, as an environment does that ends.
+    Goodbye,
+    /// The same, when it could not let go of what it has.
+    Abandon,
+    /// Watches the first name.
+    Listen,
+    /// Watches it no more.
+    Unlisten,
 }
 
 impl Act {
-    const ALL: [Self; 7] =
-        [Self::Put, Self::Add, Self::Watch, Self::Join, Self::Leave, Self::Mend, Self::Protect];
+    const ALL: [Self; 14] = [
+        Self::Put,
+        Self::Add,
+        Self::Watch,
+        Self::Join,
+        Self::Leave,
+        Self::Mend,
+        Self::Protect,
+        Self::Ask,
+        Self::AskSpinning,
+        Self::Release,
+        Self::Goodbye,
+        Self::Abandon,
+        Self::Listen,
+        Self::Unlisten,
+    ];
 
     pub(crate) fn to_number(self) -> usize {
         self as usize
@@ -48,25 +79,49 @@ pub(crate) fn act() {
     let act = Act::ALL[variable("CRASH_ACT").parse::<usize>().unwrap()];
     let segment = attach();
     let result = if act == Act::Join {
+        obey(None, control);
         arm();
         join(segment);
-        Ok(())
+        Ok(Told::Nothing)
     } else {
         let store = join(segment);
+        let processors = if act == Act::AskSpinning { 2 } else { 1 };
+        let mut part = Part::new(store.segment(), store.member(), processors);
         control.set(Cell::Actor, store.member().to_word());
+        obey(Some(&mut part), control);
         arm();
-        run(act, &store, control)
+        run(act, &mut part, control)
     };
     fault::disarm();
     fault::trace(None);
-    control.set(
-        Cell::Returned,
-        match result {
-            Ok(()) => 1,
-            Err(Error::OutOfMemory { .. }) => 2,
-            Err(error) => panic!("the operation failed: {error}"),
-        },
-    );
+    let returned = match result {
+        Ok(told) => {
+            control.set(Cell::Told, told as u64);
+            1
+        }
+        Err(Error::OutOfMemory { .. }) => 2,
+        Err(error) => panic!("the operation failed: {error}"),
+    };
+    control.set(Cell::Returned, returned);
+}
+
+/// Does what the runner wants until it is time to begin.
+fn obey(mut part: Option<&mut Part>, control: &Control) {
+    loop {
+        let order = control.get(Cell::Order);
+        if order == GO {
+            return;
+        }
+        if order == control.get(Cell::Obeyed) {
+            std::thread::sleep(Duration::from_micros(20));
+            continue;
+        }
+        let id = control.names()[control.get(Cell::OrderOf) as usize];
+        let (told, ticket) = Step::of_order(order).take(part.as_mut().unwrap(), id).unwrap();
+        control.set(Cell::Told, told as u64);
+        control.set(Cell::Ticket, ticket);
+        control.set(Cell::Obeyed, order);
+    }
 }
 
 fn arm() {
@@ -79,21 +134,37 @@ fn arm() {
     }
 }
 
-fn run(act: Act, store: &Store, control: &Control) -> Result<()> {
-    let (segment, me) = (store.segment(), store.member());
+fn run(act: Act, part: &mut Part, control: &Control) -> Result<Told> {
+    let segment = part.store.segment().clone();
+    let (region, layout, me) = (segment.region(), segment.layout(), part.me());
     let target = control.targets()[0];
     let name = name(target.id);
+    let of = control.names().first().copied().unwrap_or(0);
     match act {
-        Act::Put => target.new.put(store, target.id),
-        Act::Add => store.incr(&key(store, &name), 1.0).map(drop),
-        Act::Watch => store.watch(&key(store, &name)).map(drop),
-        Act::Leave => repair::mend(segment, me, me),
-        Act::Mend => repair::mend_the_dead(segment, me).map(drop),
-        Act::Protect => {
-            let page = segment.layout().pages - 1;
-            hazard::protect(segment, me, page)?;
-            hazard::unprotect(segment, me)
+        Act::Put => target.new.put(&part.store, target.id)?,
+        Act::Add => drop(part.store.incr(&key(&part.store, &name), 1.0)?),
+        Act::Watch => drop(part.store.watch(&key(&part.store, &name))?),
+        Act::Leave => repair::mend(&segment, me, me)?,
+        Act::Mend => {
+            repair::mend_the_dead(&segment, me)?;
+            wake::rouse_all(&segment, wake::REPAIRED)?;
         }
-        Act::Join => Ok(()),
+        Act::Protect => {
+            let page = layout.pages - 1;
+            hazard::protect(&segment, me, page)?;
+            hazard::unprotect(&segment, me)?;
+        }
+        Act::Ask | Act::AskSpinning => return Ok(part.ask(of)?.0),
+        Act::Release => return Ok(part.release(of)?.0),
+        Act::Goodbye => {
+            locks::give_up_all(&segment, me, me)?;
+            watches::end_all(&segment, me, me)?;
+            members::leave(region, layout, me)?;
+        }
+        Act::Abandon => members::abandon(region, layout, me)?,
+        Act::Listen => part.watch(of)?,
+        Act::Unlisten => part.unwatch(of)?,
+        Act::Join => {}
     }
+    Ok(Told::Nothing)
 }

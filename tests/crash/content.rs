@@ -2,7 +2,7 @@
 
 use cluster_shared_memory::entry::{Key, Tag, Value};
 use cluster_shared_memory::error::Result;
-use cluster_shared_memory::store::{Scratch, Store};
+use cluster_shared_memory::store::{Read, Scratch, Store};
 
 /// What a key holds.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -68,9 +68,14 @@ impl Content {
     ) -> std::result::Result<Self, String> {
         let name = name(id);
         let read = store.get(&key(store, &name), scratch);
-        let Some(read) = read.map_err(|error| format!("{name:?}: {error}"))? else {
-            return Ok(Self::Absent);
-        };
+        match read.map_err(|error| format!("{name:?}: {error}"))? {
+            None => Ok(Self::Absent),
+            Some(read) => Self::copied(&read, scratch).map_err(|what| format!("{name:?}: {what}")),
+        }
+    }
+
+    /// What was copied to the scratch.
+    pub(crate) fn copied(read: &Read, scratch: &Scratch) -> std::result::Result<Self, String> {
         if read.tag == Tag::Number {
             return Ok(Self::Number(read.number));
         }
@@ -82,7 +87,7 @@ impl Content {
                 chunk == &word(seed, index as u64).to_le_bytes()[..chunk.len()]
             });
         if !is_whole {
-            return Err(format!("{name:?}: torn, of {} bytes", bytes.len()));
+            return Err(format!("torn, of {} bytes", bytes.len()));
         }
         Ok(Self::bytes(bytes.len(), seed))
     }

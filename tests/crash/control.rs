@@ -42,13 +42,28 @@ pub(crate) enum Cell {
     Done = 15,
     TargetReads = 18,
     Slowest = 21,
-    End = 24,
+    /// Keys that the moves of a row are about: how many.
+    Names = 24,
+    /// What the actor is to do next, with which of them; the last order that it has obeyed, and what
+    /// it was told then.
+    Order,
+    OrderOf,
+    Obeyed,
+    Told,
+    Ticket,
+    End,
 }
+
+/// The order to begin the operation under test.
+pub(crate) const GO: u64 = u64::MAX;
+/// Names that the actor may hear of.
+pub(crate) const NAMES: u64 = 8;
 
 const TARGETS_AT: u64 = Cell::End as u64;
 const STATICS_AT: u64 = TARGETS_AT + 8 * Target::WORDS;
 const WRITTEN_AT: u64 = STATICS_AT + 64 * 4;
-const TRACE_AT: u64 = WRITTEN_AT + 32 * 4;
+const NAMES_AT: u64 = WRITTEN_AT + 32 * 4;
+const TRACE_AT: u64 = NAMES_AT + NAMES;
 const WORDS: u64 = TRACE_AT + TRACE;
 
 /// A key under test: it holds the one or, later, the other.
@@ -211,6 +226,19 @@ impl Control {
             self.set_words(WRITTEN_AT + index as u64 * 4, &[one.id, kind, 0, 0]);
         }
         self.set(Cell::Written, written.len() as u64);
+    }
+
+    /// The ids of the first few keys that moves are about.
+    pub(crate) fn names(&self) -> Vec<u64> {
+        (0..self.get(Cell::Names)).map(|index| self.words::<1>(NAMES_AT + index)[0]).collect()
+    }
+
+    pub(crate) fn set_names(&self, names: &[u64]) {
+        let few = names.iter().take(NAMES as usize);
+        self.set(Cell::Names, few.len() as u64);
+        for (index, id) in few.enumerate() {
+            self.set_words(NAMES_AT + index as u64, &[*id]);
+        }
     }
 
     /// Changes of a written key that have been begun.

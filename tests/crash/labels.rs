@@ -6,7 +6,7 @@ use cluster_shared_memory::heap::blocks::class_bytes;
 use cluster_shared_memory::heap::{fact::Fact, pages};
 use cluster_shared_memory::segment::Segment;
 use cluster_shared_memory::segment::layout::{
-    CLASSES, LOG_RECORD, MEMBERS, PAGE, domain, header, member, shard, span,
+    CLASSES, LOCK_SEATS, LOG_RECORD, MEMBERS, PAGE, domain, header, member, shard, span, table,
 };
 use cluster_shared_memory::segment::region::Offset;
 use std::collections::{HashMap, HashSet};
@@ -30,6 +30,10 @@ const SHARD: Names = &[
     (shard::LOG_TAIL, "LOG_TAIL"),
     (shard::LOG_KEPT, "LOG_KEPT"),
     (shard::LOG_BACKED, "LOG_BACKED"),
+    (shard::LOCK_TABLE + table::BUCKETS, "LOCK_BUCKETS"),
+    (shard::LOCK_TABLE + table::BACKED, "LOCK_BUCKETS_BACKED"),
+    (shard::LOCK_TABLE + table::ENTRIES, "LOCK_ENTRIES"),
+    (shard::NEXT_SEAT, "NEXT_SEAT"),
 ];
 const MEMBER: Names = &[
     (member::IDENTITY, "member.identity"),
@@ -126,6 +130,9 @@ fn in_header(offset: u64) -> String {
 fn in_shard(field: u64) -> String {
     if (shard::CLASSES..shard::CLASSES + CLASSES * 8).contains(&field) {
         return "class.head".to_owned();
+    }
+    if (shard::SEATS..shard::SEATS + LOCK_SEATS * 8).contains(&field) {
+        return "seat".to_owned();
     }
     named(SHARD, field).unwrap_or_else(|| format!("shard+{field}"))
 }

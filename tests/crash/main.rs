@@ -6,6 +6,12 @@
 //! nobody may be stuck, the operation must have happened wholly or not at all, everything else must
 //! be untouched, and the structure must be sound with nothing leaked (`check.rs`).
 //!
+//! Rows about locks and watches (`locks.rs`, `deaths.rs`, `watching.rs`) begin with moves of members
+//! that the runner plays, of the process itself and of some that are dead by then (`stage.rs`).
+//! Afterwards each line must be as before or as after the operation, the requests of the dead gone;
+//! whoever lives has heard of each lock that it got and of each change that it watches, once and in
+//! order (`judge.rs`).
+//!
 //! Arguments: parts of the names of the rows that are wanted. `CRASH_STRIDE=a,b`: only every a-th
 //! point for kills and every b-th for stops. `CRASH_LABELS=1`: tells what each store is.
 #![allow(
@@ -21,24 +27,32 @@
 )]
 
 mod actor;
+mod book;
 mod bystanders;
+mod cast;
 mod check;
 mod content;
 mod control;
+mod deaths;
 mod image;
+mod judge;
 mod labels;
+mod locks;
+mod parts;
 mod point;
 mod prepare;
 mod processes;
 mod rows;
 mod scene;
+mod stage;
 mod victims;
+mod watching;
 
 use control::{BYSTANDERS, Cell};
 use image::Image;
 use point::{Point, Records, Variant, Visit};
 use processes::variable;
-use rows::{Dry, ROWS, Row};
+use rows::{Dry, Row};
 use scene::Scene;
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
@@ -53,6 +67,7 @@ fn main() -> ExitCode {
         "reader" => bystanders::read(),
         "writer" => bystanders::write(),
         "actor" => actor::act(),
+        "ghost" => {}
         _ => return run_matrix(),
     }
     ExitCode::SUCCESS
@@ -63,7 +78,7 @@ fn run_matrix() -> ExitCode {
         std::env::args().skip(1).filter(|argument| !argument.starts_with('-')).collect();
     let since = Instant::now();
     let mut matrix = Matrix::new();
-    for row in ROWS {
+    for row in [rows::ROWS, locks::ROWS, deaths::ROWS, watching::ROWS].into_iter().flatten() {
         if wanted.is_empty() || wanted.iter().any(|part| row.name.contains(part.as_str())) {
             matrix.run_row(row);
         }
@@ -138,6 +153,10 @@ impl Matrix {
                 }
             }
         }
+        if let Err(message) = self.scene.rewind_all(&image) {
+            println!("    FAILED {}: {message}", row.name);
+            tally.failed += 1;
+        }
         self.tell(row, &dry, &tally, since.elapsed());
     }
 
@@ -147,7 +166,14 @@ impl Matrix {
         scene.rewind(&self.base).unwrap();
         (row.prepare)(scene);
         let image = Image::take(scene);
-        let dry = victims::rehearse(scene, &image, row.act);
+        // What moves have left in the runner alone is not of the image.
+        scene.rewind(&image).unwrap();
+        if let Some(victim) = &row.victim {
+            let dry = victims::rehearse(scene, |scene| scene.begin(victim.act, row.stage, "", 0));
+            scene.victim_at = victim.spot.find(&dry.labels) as u64;
+            scene.rewind(&image).unwrap();
+        }
+        let dry = victims::rehearse(scene, |scene| scene.set_up(row, "", 0));
         (image, dry)
     }
 

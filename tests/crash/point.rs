@@ -4,6 +4,7 @@ use super::actor::Act;
 use super::content::Content;
 use super::control::Cell;
 use super::image::Image;
+use super::judge::Plan;
 use super::labels::classify;
 use super::processes::{Change, Process};
 use super::rows::{Dry, Row};
@@ -14,6 +15,7 @@ use cluster_shared_memory::os::process::ProcessId;
 use cluster_shared_memory::repair;
 use cluster_shared_memory::segment::layout::{domain, header};
 use cluster_shared_memory::segment::{members, region::Offset};
+use cluster_shared_memory::wake;
 use rustix::process::Signal;
 use std::time::{Duration, Instant};
 
@@ -49,7 +51,7 @@ pub(crate) struct Records {
 }
 
 /// Patience of a probe at a latch whose owner is stopped.
-const PROBE: Duration = Duration::from_millis(8);
+const PROBE: Duration = Duration::from_millis(2);
 /// A probe's answer must come within this.
 const PROBE_LIMIT: Duration = Duration::from_millis(200);
 /// From a death on, writers of the same shard wait for no longer: it takes about a millisecond, but
@@ -73,21 +75,23 @@ impl Point<'_> {
         self.scene.rewind(self.image)?;
         let is_calm = u64::from(self.row.is_calm);
         self.scene.control.set(Cell::Calm, is_calm);
-        self.scene.resume()?;
         let then = if variant == Variant::Kill { "kill" } else { "stop" };
-        let mut actor = self.scene.actor(self.row.act, then, self.fuel);
+        let mut actor = self.scene.set_up(self.row, then, self.fuel)?;
+        let mut plan = Plan::new(self.scene, self.row.act, self.row.fails);
+        self.scene.resume()?;
+        self.scene.go();
         let change = self.wait(&mut actor)?;
         let visit = self.visit(change);
         let mut seen = vec![false; self.scene.targets.len()];
         match (change, variant) {
             (Change::Exited(0), _) | (Change::Killed, Variant::Kill) => {}
             (Change::Stopped, Variant::StopThenContinue) => {
-                self.while_stopped(&actor, &mut seen)?;
+                self.while_stopped(&actor, &mut seen, &mut plan)?;
                 actor.signal(Signal::CONT);
                 self.expect(&mut actor, Change::Exited(0))?;
             }
             (Change::Stopped, Variant::StopThenKill) => {
-                self.while_stopped(&actor, &mut seen)?;
+                self.while_stopped(&actor, &mut seen, &mut plan)?;
                 if !self.holds(header::PAGES_DOMAIN) && !self.holds_shard(ELSEWHERE) {
                     self.scene.steal()?;
                 }
@@ -100,8 +104,9 @@ impl Point<'_> {
         if is_done && self.scene.control.get(Cell::Returned) != self.row.returns() {
             return Err("the operation returned something else".into());
         }
-        self.aftermath()?;
-        super::check::check(self.scene, self.row, self.image, &seen, is_done)?;
+        self.aftermath(&mut plan, is_done)?;
+        super::check::check(self.scene, self.row, &seen, is_done)?;
+        plan.judge(self.scene, self.row, is_done)?;
         Ok(visit)
     }
 
@@ -131,8 +136,14 @@ impl Point<'_> {
     }
 
     /// What must be possible beside a stopped process.
-    fn while_stopped(&mut self, actor: &Process, seen: &mut [bool]) -> Outcome {
+    fn while_stopped(&mut self, actor: &Process, seen: &mut [bool], plan: &mut Plan) -> Outcome {
         self.readers_go_on(10)?;
+        // Whoever was lapped needs the latch, and would wait for it here as writers do.
+        if !(self.row.may_lap() && self.holds_shard(HOME)) {
+            for player in &mut self.scene.cast.players {
+                player.look(u64::MAX)?;
+            }
+        }
         for (index, seen) in seen.iter_mut().enumerate() {
             let target = self.scene.targets[index];
             let content = self.scene.read(target.id)?;
@@ -156,6 +167,9 @@ impl Point<'_> {
         if self.holds(header::PAGES_DOMAIN) {
             self.must_be_busy(header::PAGES_DOMAIN, actor)?;
         }
+        if !self.holds_shard(HOME) {
+            plan.meanwhile(self.scene, self.row.meanwhile)?;
+        }
         self.wait_in_full(actor)
     }
 
@@ -178,9 +192,10 @@ impl Point<'_> {
         Ok(())
     }
 
-    /// Changes a key of the runner's own.
+    /// Changes a key of the runner's own, and takes a lock of its own.
     fn probe(&mut self, probe: usize) -> Outcome {
         let (_, id, old) = self.scene.probes[probe];
+        self.scene.probe_lock(probe)?;
         let Content::Bytes { length, seed } = old else {
             return Err("no probe".into());
         };
@@ -238,7 +253,7 @@ impl Point<'_> {
     }
 
     /// After the end of the process: everybody goes on at once, and what is left is mended.
-    fn aftermath(&mut self) -> Outcome {
+    fn aftermath(&mut self, plan: &mut Plan, is_done: bool) -> Outcome {
         let since = Instant::now();
         self.scene.control.set(Cell::Calm, 0);
         self.probe(0)?;
@@ -247,12 +262,25 @@ impl Point<'_> {
         if recovery > RECOVERY_LIMIT {
             return Err(format!("the shard was free only after {recovery:?}"));
         }
+        self.look_at_locks(plan, is_done)?;
         self.readers_go_on(4)?;
         let writes = self.scene.control.get(Cell::HomeWrites) + 2;
         let is_so = |scene: &Scene| scene.control.get(Cell::HomeWrites) >= writes;
         self.scene.until("the writer", is_so)?;
         self.mend()?;
         self.scene.pause()
+    }
+
+    /// Whether the operation on locks has happened; nobody mends meanwhile.
+    fn look_at_locks(&mut self, plan: &mut Plan, is_done: bool) -> Outcome {
+        let (segment, me) = (self.scene.store.segment(), self.scene.store.member());
+        if !self.scene.cast.names.is_empty() {
+            for shard in 0..segment.layout().shards {
+                drop(latch::hold(segment, segment.layout().shard(shard), me));
+            }
+        }
+        plan.choose(self.scene, is_done)?;
+        if is_done { plan.check_told(self.scene, self.row) } else { Ok(()) }
     }
 
     fn mend(&mut self) -> Outcome {
@@ -268,6 +296,7 @@ impl Point<'_> {
             repair::mend(&segment, me, another).map_err(|error| said(&error))?;
         }
         repair::mend_the_dead(&segment, me).map_err(|error| said(&error))?;
+        wake::rouse_all(&segment, wake::REPAIRED).map_err(|error| said(&error))?;
         self.records.mending = self.records.mending.max(since.elapsed());
         Ok(())
     }

@@ -96,19 +96,21 @@ pub(crate) fn watched(scene: &mut Scene, old: Content, new: Content) {
             scene.put_static(id, room);
         }
     }
-    let id = scene.name_watched();
-    watch(scene, id);
+    let id = watched_key(scene);
     scene.target(id, old, new);
 }
 
-fn watch(scene: &Scene, id: u64) {
+/// A key of which each change leaves a record, for moves to watch.
+fn watched_key(scene: &mut Scene) -> u64 {
+    let id = scene.name_watched(&[]);
     let name = name(id);
     scene.store.watch(&key(&scene.store, &name)).unwrap();
+    scene.cast.set_names(vec![id]);
+    id
 }
 
 pub(crate) fn ring_full(scene: &mut Scene) {
-    let id = scene.name_watched();
-    watch(scene, id);
+    let id = watched_key(scene);
     for round in 0..scene.store.segment().layout().log_records + 20 {
         bytes(64, 100 + round).put(&scene.store, id).unwrap();
     }
@@ -118,8 +120,7 @@ pub(crate) fn ring_full(scene: &mut Scene) {
 /// More than the log's share of 64 KiB with the old value: that one must go as well as the one
 /// before it.
 pub(crate) fn too_much_kept(scene: &mut Scene) {
-    let id = scene.name_watched();
-    watch(scene, id);
+    let id = watched_key(scene);
     bytes(10 * 4096 - 60, 100).put(&scene.store, id).unwrap();
     scene.target(id, bytes(30 * 4096 - 60, 101), LONGER);
 }

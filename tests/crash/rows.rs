@@ -1,4 +1,5 @@
-//! The operations of the matrix: how each is prepared, and how to tell that its path was taken.
+//! The operations on values, pages and members of the matrix: how each is prepared, and how to tell
+//! that its path was taken.
 
 use super::actor::Act;
 use super::content::Content;
@@ -10,7 +11,8 @@ use super::prepare::{
     watched,
 };
 use super::scene::Scene;
-use super::victims::{Spot, leave};
+use super::stage::{Move, P0};
+use super::victims::{Spot, Victim, leave};
 
 /// An operation under test.
 pub(crate) struct Row {
@@ -23,7 +25,15 @@ pub(crate) struct Row {
     /// The writer keeps away from the shard, and from pages, until the process is dead or stopped:
     /// else it would take this path itself.
     pub(crate) is_calm: bool,
+    /// Who watches anything does so by moves.
+    pub(crate) is_watching: bool,
     pub(crate) prepare: fn(&mut Scene),
+    /// Moves before the operation.
+    pub(crate) stage: &'static [Move],
+    /// Who has died between those and the operation.
+    pub(crate) victim: Option<Victim>,
+    /// Moves while it is stopped.
+    pub(crate) meanwhile: &'static [Move],
     pub(crate) took: fn(&Dry) -> bool,
 }
 
@@ -40,7 +50,7 @@ impl Dry {
         self.labels.iter().filter(|one| *one == label).count()
     }
 
-    fn spans_differ_by(&self, difference: i64) -> bool {
+    pub(crate) fn spans_differ_by(&self, difference: i64) -> bool {
         self.after.spans as i64 - self.before.spans as i64 == difference
     }
 
@@ -50,28 +60,71 @@ impl Dry {
 }
 
 impl Row {
-    const fn new(name: &'static str, prepare: fn(&mut Scene), took: fn(&Dry) -> bool) -> Self {
-        Self { name, act: Act::Put, records: 0, fails: false, is_calm: false, prepare, took }
+    pub(crate) const fn new(
+        name: &'static str,
+        prepare: fn(&mut Scene),
+        took: fn(&Dry) -> bool,
+    ) -> Self {
+        Self {
+            name,
+            act: Act::Put,
+            records: 0,
+            fails: false,
+            is_calm: false,
+            is_watching: false,
+            prepare,
+            stage: &[],
+            victim: None,
+            meanwhile: &[],
+            took,
+        }
     }
 
-    const fn act(mut self, act: Act) -> Self {
+    pub(crate) const fn stage(mut self, moves: &'static [Move]) -> Self {
+        self.stage = moves;
+        self
+    }
+
+    pub(crate) const fn meanwhile(mut self, moves: &'static [Move]) -> Self {
+        self.meanwhile = moves;
+        self
+    }
+
+    pub(crate) const fn after(mut self, act: Act, spot: Spot) -> Self {
+        self.victim = Some(Victim { act, spot });
+        self
+    }
+
+    pub(crate) const fn watching(mut self) -> Self {
+        self.is_watching = true;
+        self
+    }
+
+    pub(crate) const fn act(mut self, act: Act) -> Self {
         self.act = act;
         self
     }
 
-    const fn calm(mut self) -> Self {
+    pub(crate) const fn calm(mut self) -> Self {
         self.is_calm = true;
         self
     }
 
-    const fn logged(mut self) -> Self {
+    /// A player watches the target.
+    pub(crate) const fn logged(mut self) -> Self {
         self.records = 1;
+        self.stage = WATCHED;
         self
     }
 
-    const fn failing(mut self) -> Self {
+    pub(crate) const fn failing(mut self) -> Self {
         self.fails = true;
         self
+    }
+
+    /// Whether who watches the target may be lapped by the change, for moves have filled the log.
+    pub(crate) fn may_lap(&self) -> bool {
+        self.stage.iter().any(Move::is_change)
     }
 
     /// What the process notes when the operation has returned.
@@ -79,6 +132,9 @@ impl Row {
         1 + u64::from(self.fails)
     }
 }
+
+/// A player watches the target.
+const WATCHED: &[Move] = &[P0.watch(0)];
 
 /// All rows.
 pub(crate) const ROWS: &[Row] = &[

@@ -1,14 +1,15 @@
 //! The segment under test, who lives in it, and how it is set back to where a point begins.
 
 use super::actor::Act;
+use super::cast::Cast;
 use super::content::{Content, key, name};
 use super::control::{BYSTANDERS, Cell, Control, Kind, Target, WRITER, Written};
-use super::image::Image;
+use super::parts::Told;
 use super::processes::Process;
 use cluster_shared_memory::error::Error;
 use cluster_shared_memory::heap::pages;
 use cluster_shared_memory::os::process::ProcessId;
-use cluster_shared_memory::segment::layout::{PAGE, shard};
+use cluster_shared_memory::segment::layout::{PAGE, shard, table};
 use cluster_shared_memory::segment::{members, region::Offset};
 use cluster_shared_memory::store::{self, Scratch, Store};
 use cluster_shared_memory::sync::Ordering;
@@ -33,6 +34,7 @@ const WATCHDOG: Duration = Duration::from_secs(5);
 pub(crate) struct Scene {
     pub(crate) store: Store,
     pub(crate) control: Control,
+    pub(crate) cast: Cast,
     bystanders: Vec<Process>,
     segment_fd: OwnedFd,
     control_fd: OwnedFd,
@@ -52,6 +54,10 @@ pub(crate) struct Scene {
     thief_ids: Vec<u64>,
     pub(crate) next_thief: usize,
     pub(crate) scratch: Scratch,
+    /// How often everything was set back.
+    pub(crate) rewinds: u32,
+    /// Before which of its stores the victim of the row dies.
+    pub(crate) victim_at: u64,
 }
 
 impl Scene {
@@ -64,8 +70,10 @@ impl Scene {
         let segment_fd = rustix::io::dup(segment.file()).unwrap();
         let control = Control::create();
         let control_fd = rustix::io::dup(control.file()).unwrap();
+        let segment = Arc::new(segment);
         let mut scene = Self {
-            store: Store::new(Arc::new(segment), me),
+            cast: Cast::new(&segment),
+            store: Store::new(segment, me),
             control,
             bystanders: Vec::new(),
             segment_fd,
@@ -81,6 +89,8 @@ impl Scene {
             thief_ids: Vec::new(),
             next_thief: 0,
             scratch: Scratch::default(),
+            rewinds: 0,
+            victim_at: 0,
         };
         scene.settle();
         scene.control.set(Cell::Pause, 1);
@@ -119,6 +129,9 @@ impl Scene {
             let id = self.name_in(shard);
             self.probes[index].1 = id;
             content.put(&self.store, id).unwrap();
+        }
+        for probe in 0..self.probes.len() {
+            self.probe_lock(probe).unwrap();
         }
         self.thief_ids = (0..700).map(|_| self.name_in(ELSEWHERE)).collect();
         self.fill_up();
@@ -159,6 +172,8 @@ impl Scene {
             self.ballast.extend(runs.into_iter().filter(|run| run.end - run.start == pages));
         }
         assert!(!self.ballast.is_empty());
+        self.ballast.sort_unstable_by_key(|run| run.start);
+        self.ballast.dedup();
         self.divide();
     }
 
@@ -194,9 +209,13 @@ impl Scene {
         self.name_where(shard, |_, hash| hash >> 48 & 32 == 0)
     }
 
-    /// The id of a key in the shard under test that may be watched without anybody else's being so.
-    pub(crate) fn name_watched(&mut self) -> u64 {
-        self.name_where(HOME, |_, hash| hash >> 48 & 32 != 0)
+    /// The id of a key in the shard under test that may be watched without anybody else's being so,
+    /// nor those that were found before.
+    pub(crate) fn name_watched(&mut self, before: &[u64]) -> u64 {
+        self.name_where(HOME, |scene, hash| {
+            let is_as = |id: &u64| scene.hash_of(*id) >> 48 & 63 == hash >> 48 & 63;
+            hash >> 48 & 32 != 0 && !before.iter().any(is_as)
+        })
     }
 
     /// The id of a key whose chain is empty, or is not.
@@ -217,15 +236,26 @@ impl Scene {
         })
     }
 
+    /// The id of a lock among others, as `fits` says of its hash and the number of buckets.
+    pub(crate) fn name_of_lock(&mut self, fits: impl Fn(u64, u64) -> bool) -> u64 {
+        self.name_where(HOME, |scene, hash| {
+            let buckets = scene.home(shard::LOCK_TABLE + table::BUCKETS);
+            hash >> 48 & 32 == 0 && fits(hash, buckets)
+        })
+    }
+
     fn name_where(&mut self, shard: u64, fits: impl Fn(&Self, u64) -> bool) -> u64 {
         loop {
             self.next_id += 1;
-            let name = name(self.next_id);
-            let hash = key(&self.store, &name).hash();
+            let hash = self.hash_of(self.next_id);
             if shard_of(self.store.segment(), hash) == shard && fits(self, hash) {
                 return self.next_id;
             }
         }
+    }
+
+    pub(crate) fn hash_of(&self, id: u64) -> u64 {
+        key(&self.store, &name(id)).hash()
     }
 
     /// A key under test, with its old value in place.
@@ -235,6 +265,17 @@ impl Scene {
         }
         self.targets.push(Target { id, old, new });
         self.control.set_targets(&self.targets);
+    }
+
+    /// Takes a lock that nobody has, and lets go of it.
+    pub(crate) fn probe_lock(&mut self, probe: usize) -> Outcome {
+        let id = self.probes[probe].1;
+        let prober = self.cast.prober();
+        let told = prober.ask(id).and_then(|(told, _)| Ok((told, prober.release(id)?.0)));
+        if told == Ok((Told::Granted, Told::Done)) {
+            return Ok(());
+        }
+        Err(format!("a lock that is free: {told:?}"))
     }
 
     pub(crate) fn word(&self, at: Offset) -> u64 {
@@ -262,7 +303,7 @@ impl Scene {
 
     /// Starts a process that runs an operation, and ends as `then` says before store `fuel`.
     pub(crate) fn actor(&self, act: Act, then: &str, fuel: u64) -> Process {
-        for cell in [Cell::Actor, Cell::Returned, Cell::Traced] {
+        for cell in [Cell::Actor, Cell::Returned, Cell::Traced, Cell::Order, Cell::Obeyed] {
             self.control.set(cell, 0);
         }
         let variables = [
@@ -318,32 +359,6 @@ impl Scene {
             (0..BYSTANDERS).all(|who| scene.control.get_of(Cell::Paused, who) == paused)
         };
         self.until("a bystander that pauses or goes on", is_so).map(drop)
-    }
-
-    /// Sets everything back to an image; bystanders must stand still. Fails if memory that nobody
-    /// may touch has changed since.
-    pub(crate) fn rewind(&mut self, image: &Image) -> Outcome {
-        let ballast = &self.ballast;
-        let layout = self.store.segment().layout();
-        let pages = image.restore(self.store.segment());
-        self.thieves.truncate(image.thieves);
-        self.next_thief = image.next_thief;
-        self.statics.truncate(image.statics);
-        self.targets.clone_from(&image.targets);
-        self.control.set_targets(&self.targets);
-        for (index, changes) in image.changes.iter().enumerate() {
-            self.control.done(index).store(*changes, Ordering::Release);
-            let attempted = self.control.attempted(index);
-            attempted.store(*changes, Ordering::Release);
-        }
-        self.probes = image.probes;
-        self.control.set(Cell::Tight, image.is_tight);
-        let touched = pages.into_iter().find(|at| {
-            layout
-                .page_of(Offset::new(*at))
-                .is_ok_and(|page| ballast.iter().any(|run| run.contains(&page)))
-        });
-        touched.map_or(Ok(()), |at| Err(format!("foreign memory changed at {at:#x}")))
     }
 
     /// Takes all free pages there are, for values of another shard.
