@@ -73,8 +73,12 @@ export interface Engine extends Face {
   lruInherit(): [key: string, raw: unknown] | undefined;
   /** Frees a little of what former caches held; whether there is more. */
   lruSweep(): boolean;
-  /** Whether the environment that asked for lengths is still there to measure them. */
-  lruMeasured(): boolean;
+  /** 0: nobody measures what is set; 1: another environment does; 2: this one. */
+  lruMeasured(): number;
+  /** How many `lruInherit` will never give, since the options were set: too many waited for it. */
+  lruLost(): number;
+  /** Whether the cache has made room for so many bytes, or may have. */
+  lruGiveWay(bytes: number): boolean;
   /** The next thing to hear of, told by the status. */
   next(): unknown;
   /** The next call of `next` looks at everything, though nobody may have told of it. */

@@ -5,7 +5,7 @@
 // has left the cache, `length` measures what comes into it. While there is a `length`, a setLRU of
 // another thread is a request that the primary runs (lib/requests.js).
 
-const { setImmediate } = require('node:timers');
+const { setImmediate, setTimeout } = require('node:timers');
 const { makeError, throwLater } = require('./errors.js');
 const { toKey } = require('./keys.js');
 const { TAG, packToKeep, unpack } = require('./values.js');
@@ -20,8 +20,13 @@ const FLAG = Object.freeze({
   DISPOSE: 8,
   LENGTH: 16,
 });
-/** Steps of freeing an old cache, and then whatever else waits for the event loop. */
-const SWEEPS = 100;
+/** Steps of freeing an old cache, or disposals, and then whatever else waits for the event loop. */
+const BATCH = 100;
+/** How often the heir's own set hears of what has left, to have its memory, and tries again. */
+const TRIES = 16;
+const RETRY_MS = 50;
+/** As the engine says who measures. */
+const THIS_THREAD = 2;
 
 const DEFAULTS = Object.freeze({ max: 10_000, maxAge: 300_000 });
 
@@ -34,17 +39,25 @@ class Lru {
   #length;
   /** @type {((key: string, value: any) => void) | undefined} */
   #dispose;
+  /** How many were dropped unheard so far. */
+  #lost = 0;
+  /** Whether the rest of what has left is heard of later. */
+  #isBehind = false;
+  /** @type {(error: any) => void} */
+  #log;
 
   /**
    * @param {InstanceType<typeof import('./join.js').Join>} join
    * @param {InstanceType<typeof import('./requests.js').Requests>} requests
    * @param {() => boolean} advanced whether objects are stored as structured clones
+   * @param {(error: any) => void} log hears of errors that no caller waits for
    */
-  constructor(join, requests, advanced) {
+  constructor(join, requests, advanced, log) {
     this.#join = join;
     this.#engine = join.engine;
     this.#requests = requests;
     this.#advanced = advanced;
+    this.#log = log;
   }
 
   /** @param {unknown} key */
@@ -81,29 +94,74 @@ class Lru {
     check(chosen);
     this.#join.attachNow();
     this.inherit();
-    this.#engine.lruOptions(chosen.max || 0, chosen.maxAge || 0, flagsOf(chosen));
-    this.#length = typeof chosen.length === 'function' ? chosen.length : undefined;
-    this.#dispose = typeof chosen.dispose === 'function' ? chosen.dispose : undefined;
-    if (this.#length) {
+    const { length, dispose } = chosen;
+    if (typeof length === 'function') {
+      // First: nobody shall ask who is not heard.
       this.#requests.answer((key, packed) => this.#setPacked(key, packed, valueIn(packed)));
     }
+    this.#engine.lruOptions(chosen.max || 0, chosen.maxAge || 0, flagsOf(chosen));
+    this.#lost = 0;
+    this.#length = typeof length === 'function' ? length : undefined;
+    this.#dispose = typeof dispose === 'function' ? dispose : undefined;
     this.#sweep();
   };
 
-  /** Tells `dispose` of what has left the cache, in order. */
+  /**
+   * Tells `dispose` of what has left the cache, in order: a batch, and the rest when others had their
+   * turn.
+   */
   inherit() {
-    if (this.#dispose === undefined || !this.#join.attached) return;
-    for (;;) {
-      const pair = this.#engine.lruInherit();
-      if (pair === undefined) return;
-      const [key, raw] = pair;
-      const tag = this.#join.status[0];
+    for (let left = BATCH; left > 0; left -= 1) {
+      if (this.#dispose === undefined || !this.#join.attached) return;
       try {
-        this.#dispose(key, tag < TAG.JSON ? raw : unpack(tag, raw));
+        if (!this.#inheritOne(this.#dispose)) {
+          this.#tellLost();
+          return;
+        }
       } catch (error) {
-        throwLater(error);
+        this.#log(error);
+        this.#inheritLater((go) => setTimeout(go, RETRY_MS).unref());
+        return;
       }
     }
+    this.#inheritLater((go) => setImmediate(go));
+  }
+
+  /** @param {(go: () => void) => unknown} schedule */
+  #inheritLater(schedule) {
+    if (this.#isBehind) return;
+    this.#isBehind = true;
+    schedule(() => {
+      this.#isBehind = false;
+      this.inherit();
+    });
+  }
+
+  #tellLost() {
+    const lost = this.#engine.lruLost();
+    if (lost > this.#lost) {
+      this.#log(
+        new Error(
+          `The cache's dispose was too slow, or its thread was busy: ${lost - this.#lost} entries ` +
+            'were dropped unheard, since more than a 16th of the memory waited for it.',
+        ),
+      );
+    }
+    this.#lost = lost;
+  }
+
+  /** Whether there was something. @param {(key: string, value: any) => void} dispose */
+  #inheritOne(dispose) {
+    const pair = this.#engine.lruInherit();
+    if (pair === undefined) return false;
+    const [key, raw] = pair;
+    const tag = this.#join.status[0];
+    try {
+      dispose(key, tag < TAG.JSON ? raw : unpack(tag, raw));
+    } catch (error) {
+      throwLater(error);
+    }
+    return true;
   }
 
   /** @param {string} name */
@@ -132,8 +190,7 @@ class Lru {
    * @returns {'OK' | Promise<'OK'>}
    */
   #setPacked(name, packed, value) {
-    const length = this.#length && Number(this.#length(value, name));
-    const outcome = this.#store(name, packed, length);
+    const outcome = this.#store(name, packed, this.#lengthOf(value, name));
     this.inherit();
     if (outcome !== UNMEASURED) return 'OK';
     return this.#requests.ask(name, packed, () => this.#setPacked(name, packed, value));
@@ -143,20 +200,29 @@ class Lru {
   #store(name, { tag, payload }, length) {
     const store = () =>
       this.#engine.lruSet(name, payload, tag, length === undefined ? 0 : 1, length ?? 0);
-    try {
-      return store();
-    } catch (error) {
-      if (/** @type {any} */ (error).code !== 'ERR_OUT_OF_MEMORY' || !this.#dispose) throw error;
-      // What has left the cache has its memory until it is heard of here.
-      this.inherit();
-      return store();
+    for (let left = TRIES; ; left -= 1) {
+      try {
+        return store();
+      } catch (error) {
+        const isFull = /** @type {any} */ (error).code === 'ERR_OUT_OF_MEMORY';
+        if (!isFull || left === 0 || this.#dispose === undefined) throw error;
+        // What has left the cache has its memory until it is heard of here.
+        this.inherit();
+      }
     }
+  }
+
+  /** What `length` says, if it is this thread's that counts. @type {(value: any, key: string) => number | undefined} */
+  #lengthOf(value, key) {
+    const length = this.#length;
+    if (length === undefined || this.#engine.lruMeasured() !== THIS_THREAD) return undefined;
+    return Number(length(value, key));
   }
 
   /** Frees what the old cache held, a little at a time. */
   #sweep() {
     if (!this.#join.attached) return;
-    for (let left = SWEEPS; left > 0; left -= 1) {
+    for (let left = BATCH; left > 0; left -= 1) {
       try {
         if (!this.#engine.lruSweep()) return;
       } catch {

@@ -41,8 +41,8 @@ class Memory {
   #mode;
   #advanced = () => (this.#mode === undefined ? this.#join.clones : this.#mode === 'advanced');
   #now = new Operations(this.#join, this.#advanced, () => this.#news.take());
-  #requests = new Requests(this.#join, this.#locks, this.#listeners);
-  #lru = new Lru(this.#join, this.#requests, this.#advanced);
+  #requests = new Requests(this.#join, this.#listeners, this.#log);
+  #lru = new Lru(this.#join, this.#requests, this.#advanced, this.#log);
 
   sync = pick(this.#now);
 

@@ -3,12 +3,14 @@
 // What happens by itself: the engine's wake thread calls, and everything that it has for this
 // environment is taken, a batch for each turn of the event loop.
 
+const { setImmediate, setTimeout } = require('node:timers');
 const { TAG } = require('./values.js');
 
 /** The engine writes what kind of news it gave into the second element of the status. */
 const KIND = Object.freeze({ NOTHING: 0, GRANTED: 1, SET: 2, REMOVED: 3, SKIPPED: 4 });
 /** So many, and then whatever else waits for the event loop. */
 const BATCH = 1000;
+const QUIET_MS = 1000;
 
 class News {
   #join;
@@ -22,6 +24,10 @@ class News {
   #log;
   /** @type {NodeJS.Immediate | undefined} */
   #rest;
+  /** Changes that were skipped and of which nobody has been told. */
+  #skipped = 0;
+  /** @type {NodeJS.Timeout | undefined} */
+  #quiet;
 
   /**
    * @param {InstanceType<typeof import('./join.js').Join>} join
@@ -75,6 +81,18 @@ class News {
     this.take();
   };
 
+  /** Once, and then once a second at most. */
+  #tellSkipped() {
+    if (this.#skipped === 0 || this.#quiet !== undefined) return;
+    const error = skipped(this.#skipped);
+    this.#skipped = 0;
+    this.#quiet = setTimeout(() => {
+      this.#quiet = undefined;
+      this.#tellSkipped();
+    }, QUIET_MS).unref();
+    this.#log(error);
+  }
+
   /** @type {(value: any, tag: number, kind: number, watch: number) => void} */
   #pass(value, tag, kind, watch) {
     switch (kind) {
@@ -88,7 +106,8 @@ class News {
         this.#listeners?.tell(watch, TAG.UNDEFINED, undefined);
         break;
       case KIND.SKIPPED:
-        this.#log(skipped(value));
+        this.#skipped += value;
+        this.#tellSkipped();
         break;
     }
   }

@@ -1,11 +1,13 @@
 'use strict';
 
 // Requests to the primary: what only its functions can do. They go through the shared memory, not
-// through its event loop's messages: the asker sets a key of the package that the primary watches, the
-// primary answers under another one. One asks at a time, under a lock, so no question and no answer
-// is overtaken by the next; what comes meanwhile in one thread goes along with its next question.
+// through its messages: the asker sets a key of the package's own that the primary listens to, and
+// the primary answers under another one. Every set of a key is heard, so questions of many threads
+// do not get into each other's way; each thread has one question under way, and what comes meanwhile
+// goes along with the next. A question that is not answered within a second is asked again: the
+// primary may have been too slow for the log. It knows which one it has answered last.
 
-const { setInterval, clearInterval } = require('node:timers');
+const { setInterval, clearInterval, setTimeout } = require('node:timers');
 const v8 = require('node:v8');
 const { threadId } = require('node:worker_threads');
 const { makeError } = require('./errors.js');
@@ -13,53 +15,69 @@ const { TAG, unpack } = require('./values.js');
 
 const QUESTION = 'lru:question';
 const ANSWER = 'lru:answer';
-/** Orders that one question holds at most. */
-const MOST = 1000;
-const LOOK_AGAIN_MS = 100;
+/** Orders and bytes that one question holds at most, but for its first order. */
+const MOST_ORDERS = 1000;
+const MOST_BYTES = 2 ** 16;
+const ASK_AGAIN_MS = 1000;
+const RETRY_MS = 50;
+/** How often the cache gives way to a question or an answer that finds no memory. */
+const TRIES = 16;
+/** Threads whose last answer is kept. */
+const MOST_ASKERS = 1024;
+
+/** As the engine says who measures. */
+const NOBODY = 0;
+const THIS_THREAD = 2;
 
 /** @typedef {import('./values.js').Packed} Packed */
 /** @typedef {{ key: string, packed: Packed }} Order */
 /**
  * @typedef {object} Waiting an order for the primary, or something to be run after those before it
  * @property {Order} [order]
- * @property {() => any} [run]
+ * @property {() => any} run also runs an order if there is no primary any more
  * @property {(outcome: any) => void} resolve
  * @property {(error: unknown) => void} reject
  */
 /** @typedef {{ message: string, code?: string } | undefined} Outcome undefined: it is done */
-/** @typedef {{ id: string, orders: Order[] }} Question */
-/** @typedef {{ id: string, outcomes: Outcome[] }} Answer */
+/** @typedef {{ asker: string, number: number, orders: Order[] }} Question */
+/** @typedef {{ asker: string, number: number, outcomes: Outcome[] }} Answer */
 
 class Requests {
   #join;
   #face;
-  #locks;
   #listeners;
+  #log;
+  #asker = `${process.pid}.${threadId}`;
   /** @type {Waiting[]} */
   #waiting = [];
   #isAsking = false;
-  #questions = 0;
+  #number = 0;
+  /** @type {((answer: Answer) => void) | undefined} */
+  #hear;
+  #hears = false;
   /** @type {((key: string, packed: Packed) => unknown) | undefined} */
   #run;
+  /** What was answered last, by asker. @type {Map<string, Promise<Answer>>} */
+  #answers = new Map();
 
   /**
    * @param {InstanceType<typeof import('./join.js').Join>} join
-   * @param {Pick<InstanceType<typeof import('./locks.js').Locks>, 'within'>} locks
    * @param {Pick<InstanceType<typeof import('./listeners.js').Listeners>, 'watch'>} listeners
+   * @param {(error: any) => void} log hears of errors that no caller waits for
    */
-  constructor(join, locks, listeners) {
+  constructor(join, listeners, log) {
     this.#join = join;
     this.#face = join.engine.package;
-    this.#locks = locks;
     this.#listeners = listeners;
+    this.#log = log;
   }
 
   /** Answers from now on. @param {(key: string, packed: Packed) => unknown} run */
   answer(run) {
     if (this.#run === undefined) {
-      this.#listeners.watch(this.#face, QUESTION, (tag, raw) =>
-        this.#answer(/** @type {Question} */ (unpack(tag, raw))),
-      );
+      this.#listeners.watch(this.#face, QUESTION, (tag, raw) => {
+        if (tag === TAG.CLONE) this.#answer(/** @type {Question} */ (unpack(tag, raw)));
+      });
     }
     this.#run = run;
   }
@@ -82,7 +100,7 @@ class Requests {
     return this.#queue({ run });
   }
 
-  /** @param {{ order?: Order, run?: () => any }} what @returns {Promise<any>} */
+  /** @param {{ order?: Order, run: () => any }} what @returns {Promise<any>} */
   #queue(what) {
     return new Promise((resolve, reject) => {
       this.#waiting.push({ ...what, resolve, reject });
@@ -93,35 +111,41 @@ class Requests {
   async #goOn() {
     this.#isAsking = true;
     while (this.#waiting.length > 0) {
-      const orders = this.#takeWhile(({ order }) => order !== undefined);
-      if (orders.length > 0) await this.#askSome(orders);
-      for (const { run, resolve } of this.#takeWhile(({ order }) => order === undefined)) {
-        resolve((async () => run?.())());
+      const asked = this.#takeOrders();
+      if (asked.length > 0) await this.#askSome(asked);
+      while (this.#waiting.length > 0 && this.#waiting[0].order === undefined) {
+        const { run, resolve } = /** @type {Waiting} */ (this.#waiting.shift());
+        resolve((async () => run())());
       }
     }
     this.#isAsking = false;
+    this.#tidy();
   }
 
-  /** @param {(waiting: Waiting) => boolean} isMeant */
-  #takeWhile(isMeant) {
-    const end = this.#waiting.findIndex((waiting) => !isMeant(waiting));
-    return this.#waiting.splice(0, Math.min(end < 0 ? MOST : end, MOST));
+  /** The orders in front, as many as one question may hold. */
+  #takeOrders() {
+    let bytes = 0;
+    const end = this.#waiting.findIndex(({ order }, index) => {
+      if (order === undefined || index === MOST_ORDERS) return true;
+      bytes += order.key.length + (order.packed.payload?.length ?? 0);
+      return index > 0 && bytes > MOST_BYTES;
+    });
+    return this.#waiting.splice(0, end < 0 ? this.#waiting.length : end);
   }
 
   /** @param {Waiting[]} asked */
   async #askSome(asked) {
     const orders = asked.map(({ order }) => /** @type {Order} */ (order));
     try {
-      const exchange = () => this.#exchange(orders);
-      const outcomes = await this.#locks.within(this.#face, QUESTION, exchange);
-      if (outcomes === undefined) {
-        for (const { run, resolve } of asked) resolve((async () => run?.())());
-        return;
-      }
-      asked.forEach(({ resolve, reject }, index) => {
+      const outcomes = await this.#exchange(orders);
+      asked.forEach(({ run, resolve, reject }, index) => {
+        if (outcomes === undefined) {
+          resolve((async () => run())());
+          return;
+        }
         const problem = outcomes[index];
         if (problem === undefined) resolve('OK');
-        else reject(makeError(problem.code ?? 'ERR_REFUSED', problem.message));
+        else reject(errorOf(problem));
       });
     } catch (error) {
       for (const { reject } of asked) reject(error);
@@ -129,52 +153,129 @@ class Requests {
   }
 
   /**
-   * The outcomes; undefined if nobody is there to answer.
+   * The outcomes; undefined if nobody is there to answer. It keeps the process alive, as every request
+   * that waits.
    * @param {Order[]} orders
    * @returns {Promise<Outcome[] | undefined>}
    */
   #exchange(orders) {
-    this.#questions += 1;
-    const id = `${process.pid}.${threadId}.${this.#questions}`;
+    this.#number += 1;
+    const question = { asker: this.#asker, number: this.#number, orders };
     return new Promise((resolve, reject) => {
-      const stop = this.#listeners.watch(this.#face, ANSWER, (tag, raw) => {
-        const answer = /** @type {Answer} */ (unpack(tag, raw));
-        if (answer.id === id) end(() => resolve(answer.outcomes));
-      });
-      // It keeps the process alive, as every request that waits.
-      const timer = setInterval(() => {
-        if (!this.#join.attached) end(() => reject(makeError('ERR_CLOSED', CLOSED)));
-        else if (!this.#join.engine.lruMeasured()) end(() => resolve(undefined));
-      }, LOOK_AGAIN_MS);
       const end = (/** @type {() => void} */ settle) => {
         clearInterval(timer);
-        stop();
+        this.#hear = undefined;
         settle();
       };
+      const ask = () => {
+        try {
+          if (!this.#join.attached) throw makeError('ERR_CLOSED', CLOSED);
+          if (this.#join.engine.lruMeasured() === NOBODY) end(() => resolve(undefined));
+          else this.#put(QUESTION, question);
+        } catch (error) {
+          // A process is stopped in the middle of a change: at the next turn.
+          if (/** @type {any} */ (error).code !== 'ERR_BUSY') end(() => reject(error));
+        }
+      };
+      const timer = setInterval(ask, ASK_AGAIN_MS);
+      this.#hear = ({ asker, number, outcomes }) => {
+        if (asker === question.asker && number === question.number) end(() => resolve(outcomes));
+      };
       try {
-        this.#face.set(QUESTION, v8.serialize({ id, orders }), TAG.CLONE);
+        this.#hearAnswers();
       } catch (error) {
         end(() => reject(error));
+        return;
       }
+      ask();
     });
   }
 
-  /** @param {Question} question */
-  #answer({ id, orders }) {
-    const outcomes = orders.map(({ key, packed }) => this.#runOne(key, packed));
-    this.#face.set(ANSWER, v8.serialize({ id, outcomes }), TAG.CLONE);
-  }
-
-  /** @type {(key: string, packed: Packed) => Outcome} */
-  #runOne(key, packed) {
-    try {
-      this.#run?.(key, packed);
-      return undefined;
-    } catch (error) {
-      const { message, code } = /** @type {any} */ (error);
-      return { message: String(message), code };
+  /** Sets a key of the package; the cache gives way to it. @type {(name: string, value: object) => void} */
+  #put(name, value) {
+    const bytes = v8.serialize(value);
+    for (let left = TRIES; ; left -= 1) {
+      try {
+        this.#face.set(name, bytes, TAG.CLONE);
+        return;
+      } catch (error) {
+        const { code, need } = /** @type {any} */ (error);
+        if (code !== 'ERR_OUT_OF_MEMORY' || left === 0) throw error;
+        if (!this.#join.engine.lruGiveWay(need)) throw error;
+      }
     }
   }
+
+  #hearAnswers() {
+    if (this.#hears) return;
+    this.#listeners.watch(this.#face, ANSWER, (tag, raw) => {
+      if (tag === TAG.CLONE) this.#hear?.(/** @type {Answer} */ (unpack(tag, raw)));
+    });
+    this.#hears = true;
+  }
+
+  /** Whoever has been told has its copy: the keys need not stay. */
+  #tidy() {
+    if (!this.#join.attached) return;
+    try {
+      this.#face.remove(QUESTION);
+      this.#face.remove(ANSWER);
+    } catch (error) {
+      this.#log(error);
+    }
+  }
+
+  /** @param {Question} question */
+  async #answer(question) {
+    const { asker, number } = question;
+    const last = await this.#answers.get(asker);
+    if (last !== undefined && last.number >= number) {
+      if (last.number === number) this.#say(last);
+      return;
+    }
+    if (!this.#join.attached || this.#join.engine.lruMeasured() !== THIS_THREAD) return;
+    const answer = this.#runAll(question);
+    this.#answers.delete(asker);
+    this.#answers.set(asker, answer);
+    for (const oldest of this.#answers.keys()) {
+      if (this.#answers.size <= MOST_ASKERS) break;
+      this.#answers.delete(oldest);
+    }
+    this.#say(await answer);
+  }
+
+  /** @param {Question} question @returns {Promise<Answer>} */
+  async #runAll({ asker, number, orders }) {
+    const outcomes = orders.map(({ key, packed }) => this.#runOne(key, packed));
+    return { asker, number, outcomes: await Promise.all(outcomes) };
+  }
+
+  /** @type {(key: string, packed: Packed) => Promise<Outcome>} */
+  async #runOne(key, packed) {
+    try {
+      await this.#run?.(key, packed);
+      return undefined;
+    } catch (error) {
+      const { message = error, code } = /** @type {any} */ (error ?? {});
+      return { message: String(message), code: typeof code === 'string' ? code : undefined };
+    }
+  }
+
+  /** @param {Answer} answer */
+  #say(answer) {
+    if (!this.#join.attached) return;
+    try {
+      this.#put(ANSWER, answer);
+    } catch (error) {
+      this.#log(error);
+      setTimeout(() => this.#say(answer), RETRY_MS).unref();
+    }
+  }
+}
+
+/** What `length` threw in the primary, or what failed there. @param {{ message: string, code?: string }} problem */
+function errorOf({ message, code }) {
+  return code?.startsWith('ERR_') ? makeError(code, message) : new Error(message);
 }
 
 const CLOSED = 'The shared memory was closed by close()';

@@ -128,6 +128,12 @@ impl<'r> Changes<'r> {
         self.pairs.remaining_capacity().saturating_sub(2 * self.hand_overs.len())
     }
 
+    /// How many more words can be handed over.
+    #[must_use]
+    pub fn hand_overs_left(&self) -> usize {
+        self.hand_overs.remaining_capacity()
+    }
+
     #[inline]
     fn push(&mut self, at: u64, value: u64) -> Result<()> {
         self.pairs.try_push((at, value)).map_err(|_| too_many(at))

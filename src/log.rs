@@ -224,7 +224,7 @@ impl<'s> Log<'s> {
         Ok(kept > self.segment.layout().log_bytes)
     }
 
-    /// Drops some of the oldest records, in an intent of their own.
+    /// Drops some of the oldest records, in an intent of their own; gives how many.
     ///
     /// # Errors
     /// [`Error::Corrupted`] if the log is damaged; what `free` fails with.
@@ -232,15 +232,18 @@ impl<'s> Log<'s> {
         &self,
         changes: &mut Changes<'_>,
         free: impl Fn(&mut Changes<'_>, Offset) -> Result<u64>,
-    ) -> Result<()> {
-        // A record takes up to three words, the last one of a block what freeing it takes.
+    ) -> Result<u64> {
+        let mut dropped = 0;
+        // To free an entry may hand over its run and its span.
         while changes.room() > TRIM_ROOM
+            && changes.hand_overs_left() >= 2
             && changes.get(self.at(shard::LOG_KEPT))? > self.segment.layout().log_bytes
             && self.length(changes)? > 0
         {
             self.drop_oldest(changes, &free)?;
+            dropped += 1;
         }
-        Ok(())
+        Ok(dropped)
     }
 
     /// Records in the ring.

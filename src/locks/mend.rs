@@ -10,7 +10,6 @@ use super::release::Passed;
 use super::{ABANDONED, Lock, lock_word, waiter_word};
 use crate::entry::{Meta, word};
 use crate::error::Result;
-use crate::latch;
 use crate::segment::Segment;
 use crate::segment::layout::{member, table};
 use crate::segment::members::MemberId;
@@ -19,6 +18,7 @@ use crate::shard::Shard;
 use crate::sync::Ordering;
 use crate::table::{bucket_of, target};
 use arrayvec::ArrayVec;
+use std::time::Duration;
 
 /// Locks of a bucket, and tickets of a lock, that are looked at under one latch.
 const LOCKS: usize = 16;
@@ -29,12 +29,17 @@ const TICKETS: u32 = 64;
 ///
 /// # Errors
 /// [`crate::error::Error::Busy`]: some are given up, and it can be called again.
-pub fn give_up_all(segment: &Segment, me: MemberId, gone: MemberId) -> Result<()> {
+pub fn give_up_all(
+    segment: &Segment,
+    me: MemberId,
+    gone: MemberId,
+    patience: Duration,
+) -> Result<()> {
     let claims_at = segment.layout().member(gone.slot()).add(member::CLAIMS);
     let claims = segment.region().load(claims_at, Ordering::Relaxed)?;
     let shards = (0..segment.layout().shards).filter(|shard| claims >> shard & 1 != 0);
     for number in shards {
-        let work = GiveUp { segment, shard: Shard::new(segment, number), me, gone };
+        let work = GiveUp { segment, shard: Shard::new(segment, number), me, gone, patience };
         work.all()?;
     }
     Ok(())
@@ -46,6 +51,7 @@ struct GiveUp<'s> {
     shard: Shard<'s>,
     me: MemberId,
     gone: MemberId,
+    patience: Duration,
 }
 
 /// Where a walk along the tickets of a lock goes on: behind the ticket of that version, in that
@@ -84,7 +90,7 @@ impl GiveUp<'_> {
         bucket: u64,
         last: Option<(Offset, u64)>,
     ) -> Result<ArrayVec<(Offset, u64), LOCKS>> {
-        let _held = latch::hold(self.segment, self.shard.base(), self.me)?;
+        let _held = self.shard.hold_for(self.me, self.patience)?;
         let place = self.segment.layout().locks(self.shard.number());
         let mut link = self.load(place.buckets.word(bucket))?;
         if let Some((entry, stamp)) = last
@@ -109,7 +115,7 @@ impl GiveUp<'_> {
     fn give_up_lock(&self, entry: Offset, stamp: u64) -> Result<()> {
         let mut position = None;
         loop {
-            let held = latch::hold(self.segment, self.shard.base(), self.me)?;
+            let held = self.shard.hold_for(self.me, self.patience)?;
             if self.stamp_of(entry)? != stamp {
                 return Ok(());
             }

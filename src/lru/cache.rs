@@ -17,6 +17,8 @@ use crate::table::{Found, bucket_of, target};
 /// Entries that one intent frees at most when it does nothing else: each may hand over two pieces
 /// of the page area, a run and a span, and an intent has room for eight.
 pub(super) const FREES: u32 = 4;
+/// What waits for the heir may take this part of the memory.
+pub(super) const ESTATE_PART: u64 = 16;
 /// Longest chain that is followed.
 const MAX_CHAIN: u64 = 1 << 16;
 
@@ -117,7 +119,36 @@ impl<'s> Cache<'s> {
         changes.set(item.entry().add(word::STAMP), 0)?;
         self.estate().push_last(changes, item)?;
         self.has_bequeathed = true;
-        Ok(())
+        let bytes = changes.get(self.at(cache::ESTATE_BYTES))? + self.weight(item)?;
+        changes.set(self.at(cache::ESTATE_BYTES), bytes)?;
+        match self.estate().first(changes)? {
+            // A heir that does not listen shall not take the memory from everybody.
+            Some(oldest) if bytes > self.share() && oldest != item => {
+                self.take_from_estate(changes, oldest)?;
+                self.past().push_last(changes, oldest)?;
+                changes.add(self.at(cache::ESTATE_LOST), 1)
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// Takes an entry out of the estate.
+    pub(super) fn take_from_estate(&self, changes: &mut Changes<'_>, item: Item) -> Result<()> {
+        self.estate().unlink(changes, item)?;
+        changes.add(self.at(cache::ESTATE_BYTES), self.weight(item)?.wrapping_neg())
+    }
+
+    /// Bytes that the estate may have.
+    const fn share(&self) -> u64 {
+        self.shard.segment.layout().area_bytes() / ESTATE_PART
+    }
+
+    /// Bytes of an entry as the estate counts them: whatever has been written of it so far.
+    fn weight(&self, item: Item) -> Result<u64> {
+        let region = self.shard.segment.region();
+        let length = region.load(item.entry().add(word::LENGTH), Ordering::Relaxed)?;
+        let run = if item.meta(region)?.in_run { length.next_multiple_of(PAGE) } else { 0 };
+        Ok(self.shard.blocks().bytes_of(item.entry())? + run)
     }
 
     /// Frees what is in no list and not in the table.
@@ -196,6 +227,7 @@ impl<'s> Cache<'s> {
     /// The heir is gone, or is one no more: what waits for it is only to be freed.
     pub(super) fn disinherit(&mut self, changes: &mut Changes<'_>) -> Result<()> {
         changes.set(self.at(cache::HEIR), 0)?;
+        changes.set(self.at(cache::ESTATE_BYTES), 0)?;
         self.past().take_in(changes, self.estate())
     }
 

@@ -1,5 +1,6 @@
 //! The estate: what has left the cache, in order, and who hears of it.
 
+use super::cache::ESTATE_PART;
 use super::copy::Copying;
 use super::{Cache, Lru, make_room};
 use crate::entry::{MAX_KEY_UNITS, word};
@@ -10,6 +11,8 @@ use crate::shard::{Read, Scratch};
 use crate::table::Found;
 use crate::wake;
 
+/// How often a set rests for a heir of whom much is to be heard of.
+const RESTS: u32 = 20;
 /// So many times does a member add to the estate before it asks the kernel whether the heir lives.
 const BEQUESTS_PER_LOOK: u32 = 1024;
 
@@ -30,6 +33,15 @@ impl Lru {
     #[inline]
     pub fn has_estate(&self) -> Result<bool> {
         Ok(self.word(cache::ESTATE)? != 0 && self.word(cache::HEIR)? == self.me.to_word())
+    }
+
+    /// How many entries the heir will never hear of, since the options were set: it has not listened
+    /// while more left the cache than a part of the memory may hold.
+    ///
+    /// # Errors
+    /// As above.
+    pub fn lost(&self) -> Result<u64> {
+        self.word(cache::ESTATE_LOST)
     }
 
     /// Takes the entry that has waited longest for this member: the bytes of its key go to `key`,
@@ -53,7 +65,7 @@ impl Lru {
         region.read_bytes(entry.add(word::KEY), key)?;
         let found = Found { entry, link_at: entry, meta };
         let copy = Copying::begin(cache.shard, self.me, &found, scratch)?;
-        cache.estate().unlink(&mut changes, item)?;
+        cache.take_from_estate(&mut changes, item)?;
         cache.free(&mut changes, item)?;
         held.commit(&mut changes)?;
         drop(held);
@@ -71,6 +83,31 @@ impl Lru {
         {
             let _ = self.wake(heir);
         }
+    }
+
+    /// If much waits for the heir, gives it a little time to hear of it; but not again and again while
+    /// it hears of nothing.
+    #[inline]
+    pub(super) fn wait_for_heir(&self) -> Result<()> {
+        if self.word(cache::ESTATE_BYTES)? > self.segment.layout().area_bytes() / ESTATE_PART / 2 {
+            self.rest_for_heir()?;
+        }
+        Ok(())
+    }
+
+    #[cold]
+    fn rest_for_heir(&self) -> Result<()> {
+        let front = self.word(cache::ESTATE)?;
+        if front == self.unmoved.get() {
+            return Ok(());
+        }
+        for _ in 0..RESTS {
+            if !self.rest()? || self.word(cache::ESTATE)? != front {
+                return Ok(());
+            }
+        }
+        self.unmoved.set(front);
+        Ok(())
     }
 
     #[cold]

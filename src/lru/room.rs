@@ -152,7 +152,7 @@ impl Lru {
     }
 
     /// Waits a little for the heir; `false` if there is none, or it is this member.
-    fn rest(&self) -> Result<bool> {
+    pub(super) fn rest(&self) -> Result<bool> {
         match Cache::read(self.shard())?.rules.heir {
             Some(heir) if heir != self.me => {
                 wake::rouse_slot(&self.segment, heir.slot(), wake::NEWS)?;

@@ -98,6 +98,7 @@ impl Lru {
         now: f64,
     ) -> Result<Outcome> {
         self.count(member::WRITES)?;
+        self.wait_for_heir()?;
         let is_long = Draft::new(key, value, false, true).is_err();
         let order = Order { key, value, length, now, is_long };
         let (mut run, mut wants_run) = (None, is_long && self.is_wanted(length)?);

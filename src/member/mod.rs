@@ -12,6 +12,7 @@ pub use waker::{Listener, Notice, Waker};
 
 use crate::error::{Error, Result};
 use crate::hub::{Hub, HubName};
+use crate::latch::PATIENCE;
 use crate::locks::{self, Locks, Spinner, Ticket};
 use crate::lru::Lru;
 use crate::os::process::ProcessId;
@@ -174,8 +175,8 @@ impl Drop for Member {
         MEMBERS.remove(&key(segment, self.id()));
         self.waker.stop();
         let (region, layout, me) = (segment.region(), segment.layout(), self.id());
-        let given_up =
-            locks::give_up_all(segment, me, me).and_then(|()| watches::end_all(segment, me, me));
+        let given_up = locks::give_up_all(segment, me, me, PATIENCE)
+            .and_then(|()| watches::end_all(segment, me, me, PATIENCE));
         // What cannot be given up now, for somebody is stopped under a latch, is left to the hub.
         // The slot was good when it was taken.
         let _ = match given_up {

@@ -4,12 +4,13 @@ use super::Member;
 use crate::error::Result;
 use crate::locks::Ticket;
 use crate::repair;
-use crate::segment::members;
+use crate::segment::members::{self, MemberId};
 use crate::shard::Scratch;
 use crate::wake;
 use crate::watches;
 use std::collections::HashSet;
 use std::sync::Arc;
+use std::time::Duration;
 
 /// So many looks for one look at the holders of locks.
 const LOOKS_AT_HOLDERS: u32 = 10;
@@ -73,8 +74,8 @@ impl Member {
             None => Ok(false),
             Some(measurer) => {
                 let is_dead = members::is_dead(segment.region(), segment.layout(), measurer)?;
-                if is_dead && repair::mend(segment, self.id(), measurer).is_ok() {
-                    wake::rouse_all(segment, wake::REPAIRED)?;
+                if is_dead {
+                    self.mend(measurer)?;
                 }
                 Ok(!is_dead)
             }
@@ -93,12 +94,20 @@ impl Member {
         if self.looks.is_multiple_of(LOOKS_AT_HOLDERS) && self.locks.is_waiting() {
             let holders: HashSet<_> = self.locks.holders()?.into_iter().collect();
             for holder in holders {
-                let is_dead = members::is_dead(segment.region(), segment.layout(), holder)?;
-                if is_dead && repair::mend(&segment, self.id(), holder).is_ok() {
-                    wake::rouse_all(&segment, wake::REPAIRED)?;
+                if members::is_dead(segment.region(), segment.layout(), holder)? {
+                    self.mend(holder)?;
                 }
             }
         }
         wake::note_all(&segment, self.id())
+    }
+
+    /// Mends what a dead member has left, if that needs no waiting: this is JavaScript's thread.
+    fn mend(&self, dead: MemberId) -> Result<()> {
+        let segment = self.store.segment();
+        if repair::mend_within(segment, self.id(), dead, Duration::ZERO).is_ok() {
+            wake::rouse_all(segment, wake::REPAIRED)?;
+        }
+        Ok(())
     }
 }

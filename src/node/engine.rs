@@ -66,7 +66,7 @@ struct State {
 }
 
 /// The methods of the object that `open` returns.
-const METHODS: [(&CStr, sys::napi_callback); 27] = [
+const METHODS: [(&CStr, sys::napi_callback); 29] = [
     (c"get", Some(hot::get)),
     (c"has", Some(hot::has)),
     (c"set", Some(hot::set)),
@@ -85,6 +85,8 @@ const METHODS: [(&CStr, sys::napi_callback); 27] = [
     (c"lruInherit", Some(lru::inherit)),
     (c"lruSweep", Some(lru::sweep)),
     (c"lruMeasured", Some(lru::measured)),
+    (c"lruLost", Some(lru::lost)),
+    (c"lruGiveWay", Some(lru::give_way)),
     (c"configure", Some(cold::configure)),
     (c"suggest", Some(cold::suggest)),
     (c"attach", Some(cold::attach)),

@@ -16,6 +16,8 @@ method!(options, 3, set_options);
 method!(inherit, 0, inherit_next);
 method!(sweep, 0, sweep_old);
 method!(measured, 0, is_measured);
+method!(lost, 0, count_lost);
+method!(give_way, 1, make_room);
 
 /// `lruGet(key)`: as `get`.
 fn get_value(face: &Face, call: &Call<1>) -> Result<sys::napi_value> {
@@ -109,8 +111,29 @@ fn sweep_old(face: &Face, call: &Call<0>) -> Result<sys::napi_value> {
     call.new_boolean(has_more)
 }
 
-/// `lruMeasured()`: whether there is somebody to measure what is set.
+/// `lruMeasured()`: 0 if nobody measures what is set, 1 if another environment does, 2 if this one.
 fn is_measured(face: &Face, call: &Call<0>) -> Result<sys::napi_value> {
-    let is_measured = face.with_member(|member, _| member.is_cache_measured())?;
-    call.new_boolean(is_measured)
+    call.new_number(face.with_member(|member, _| {
+        let is_mine = member.lru().measurer()? == Some(member.id());
+        Ok(match member.is_cache_measured()? {
+            false => 0.0,
+            true if is_mine => 2.0,
+            true => 1.0,
+        })
+    })?)
+}
+
+/// `lruLost()`: how many entries `lruInherit` will never give.
+fn count_lost(face: &Face, call: &Call<0>) -> Result<sys::napi_value> {
+    #[expect(clippy::cast_precision_loss, reason = "for people")]
+    call.new_number(face.with_member(|member, _| member.lru().lost())? as f64)
+}
+
+/// `lruGiveWay(bytes)`: whether the cache may have made room for so many bytes.
+fn make_room(face: &Face, call: &Call<1>) -> Result<sys::napi_value> {
+    let [bytes] = call.arguments;
+    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "saturates")]
+    let bytes = call.number(bytes)? as u64;
+    let has_helped = face.with_member(|member, _| member.lru().give_way(bytes))?;
+    call.new_boolean(has_helped)
 }

@@ -172,8 +172,12 @@ pub mod cache {
     pub const PAST_END: u64 = 88;
     /// The member that measures what comes into the cache, if its options ask for that.
     pub const MEASURER: u64 = 96;
+    /// Bytes of what waits for the heir.
+    pub const ESTATE_BYTES: u64 = 104;
+    /// How many have left the estate unheard, for it had become too large.
+    pub const ESTATE_LOST: u64 = 112;
     /// Bytes.
-    pub const BYTES: u64 = 104;
+    pub const BYTES: u64 = 120;
 }
 
 /// Offsets in a member slot.

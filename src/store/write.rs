@@ -109,10 +109,8 @@ impl Store {
         if told != Ok(false) {
             self.has_news.set(true);
         }
-        while shard.log().keeps_too_much() == Ok(true) {
-            if shard.trim_log(self.me).is_err() {
-                break;
-            }
+        while shard.log().keeps_too_much() == Ok(true) && matches!(shard.trim_log(self.me), Ok(1..))
+        {
         }
     }
 }
@@ -194,12 +192,13 @@ impl Shard<'_> {
         Ok(Attempt::Done((is_watched, found.is_some())))
     }
 
-    /// Drops some records of a log that keeps too much.
-    fn trim_log(&self, me: MemberId) -> Result<()> {
+    /// Drops some records of a log that keeps too much; gives how many.
+    fn trim_log(&self, me: MemberId) -> Result<u64> {
         let held = self.hold(me)?;
         let mut changes = held.changes();
-        self.log().trim(&mut changes, |changes, block| self.free(changes, block))?;
-        held.commit(&mut changes)
+        let dropped = self.log().trim(&mut changes, |changes, block| self.free(changes, block))?;
+        held.commit(&mut changes)?;
+        Ok(dropped)
     }
 
     /// What a number becomes.

@@ -29,7 +29,14 @@ impl ShardCheck<'_> {
             rule(was_there, "a use that is not in the table", item.entry().bytes())?;
         }
         self.length(&uses)?;
-        for item in past.iter().chain(&estate) {
+        let before = self.bytes;
+        for item in &estate {
+            self.claim(item.entry())?;
+            self.own(item.entry(), runs)?;
+        }
+        let counted = self.word(cache::ESTATE_BYTES)?;
+        rule(counted == self.bytes - before, "the bytes of the estate", counted)?;
+        for item in &past {
             let stamp = self.load(item.entry().add(word::STAMP))?;
             if stamp == 0 {
                 self.claim(item.entry())?;

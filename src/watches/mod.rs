@@ -15,6 +15,7 @@ mod reader;
 
 use crate::entry::Key;
 use crate::error::Result;
+use crate::latch::PATIENCE;
 use crate::log;
 use crate::segment::Segment;
 use crate::segment::layout::{member, shard};
@@ -25,6 +26,7 @@ use crate::sync::Ordering;
 use reader::{Reader, Step};
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
+use std::time::Duration;
 
 /// Names a watch of this member.
 pub type WatchId = u32;
@@ -116,7 +118,7 @@ impl Watches {
         let filter = self.own_word(member::WATCHED)?;
         let filter = if is_bit_used { filter } else { filter & !bit };
         self.say(watches, filter)?;
-        refilter(self.store.segment(), self.store.member(), number)
+        refilter(self.store.segment(), self.store.member(), number, PATIENCE)
     }
 
     /// Notes which shards have news, a bit each.
@@ -183,20 +185,24 @@ impl Watches {
 ///
 /// # Errors
 /// [`crate::error::Error::Busy`]: some are ended, and it can be called again.
-pub fn end_all(segment: &Segment, me: MemberId, gone: MemberId) -> Result<()> {
-    let at = segment.layout().member(gone.slot());
-    let watches = segment.region().load(at.add(member::WATCHES), Ordering::Relaxed)?;
-    segment.region().store(at.add(member::WATCHED), 0, Ordering::Relaxed)?;
-    let mut shards = (0..segment.layout().shards).filter(|shard| watches >> shard & 1 != 0);
-    shards.try_for_each(|shard| refilter(segment, me, shard))
+pub fn end_all(segment: &Segment, me: MemberId, gone: MemberId, patience: Duration) -> Result<()> {
+    let filter_at = segment.layout().member(gone.slot()).add(member::WATCHED);
+    segment.region().store(filter_at, 0, Ordering::Relaxed)?;
+    // All that are watched, for it may have died while it ended a watch.
+    for number in 0..segment.layout().shards {
+        if Shard::new(segment, number).load(shard::WATCHED)? != 0 {
+            refilter(segment, me, number, patience)?;
+        }
+    }
+    Ok(())
 }
 
 /// Makes the filter of a shard what its watchers need. A watcher that comes meanwhile adds what it
 /// needs under the latch, after it has said so in its slot.
-fn refilter(segment: &Segment, me: MemberId, number: u64) -> Result<()> {
+fn refilter(segment: &Segment, me: MemberId, number: u64, patience: Duration) -> Result<()> {
     let (region, layout) = (segment.region(), segment.layout());
     let shard = Shard::new(segment, number);
-    let _held = shard.hold(me)?;
+    let _held = shard.hold_for(me, patience)?;
     let mut filter = 0;
     for slot in 0..members::slots(region)? {
         let word = |field| region.load(layout.member(slot).add(field), Ordering::Relaxed);

@@ -2,7 +2,7 @@
 
 use super::{News, WatchId};
 use crate::entry::{Key, Meta, Namespace, word};
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::log::{At, Record};
 use crate::shard::{Read, Scratch, Shard};
 use crate::store::{Store, Watched};
@@ -112,14 +112,16 @@ impl Reader {
     /// Looks at the next thing. A record stays the next one until all who watch its key were told.
     ///
     /// # Errors
-    /// [`crate::error::Error::Busy`] if a newest value could not be had: it is still to be told.
-    /// [`crate::error::Error::Corrupted`]; [`crate::error::Error::OutOfMemory`] if this process has
+    /// [`Error::Busy`] if a newest value could not be had: it is still to be told.
+    /// [`Error::Corrupted`]; [`Error::OutOfMemory`] if this process has
     /// no room for a value: the record is passed over.
     pub(super) fn step(&mut self, store: &Store, scratch: &mut Scratch) -> Result<Step> {
         if let Some(&(hash, id)) = self.stale.front() {
-            let step = self.tell_newest(hash, id, store, scratch)?;
-            self.stale.pop_front();
-            return Ok(step);
+            let step = self.tell_newest(hash, id, store, scratch);
+            if !matches!(step, Err(Error::Busy { .. })) {
+                self.stale.pop_front();
+            }
+            return step;
         }
         let shard = Shard::new(store.segment(), self.number);
         let record = match shard.log().look(self.cursor)? {
@@ -179,6 +181,10 @@ impl Reader {
             if watch.version < record.version {
                 let mut read = Read::NOTHING;
                 if !record.is_removal {
+                    // A long copy starts only from what is true up to here.
+                    if meta.in_run && shard.log().is_lapped(self.cursor)? {
+                        return Ok(Concerned::Nobody);
+                    }
                     shard.read_logged(entry, meta, scratch, &mut read)?;
                 }
                 return Ok(Concerned::Watch(key.hash(), index, read));

@@ -9,6 +9,7 @@ use super::stage::Step;
 use cluster_shared_memory::error::{Error, Result};
 use cluster_shared_memory::fault::{self, Then};
 use cluster_shared_memory::heap::hazard;
+use cluster_shared_memory::latch::PATIENCE;
 use cluster_shared_memory::segment::members;
 use cluster_shared_memory::{locks, repair, wake, watches};
 use std::sync::OnceLock;
@@ -157,8 +158,8 @@ fn run(act: Act, part: &mut Part, control: &Control) -> Result<Told> {
         Act::Ask | Act::AskSpinning => return Ok(part.ask(of)?.0),
         Act::Release => return Ok(part.release(of)?.0),
         Act::Goodbye => {
-            locks::give_up_all(&segment, me, me)?;
-            watches::end_all(&segment, me, me)?;
+            locks::give_up_all(&segment, me, me, PATIENCE)?;
+            watches::end_all(&segment, me, me, PATIENCE)?;
             members::leave(region, layout, me)?;
         }
         Act::Abandon => members::abandon(region, layout, me)?,

@@ -13,6 +13,7 @@ use super::scene::{HOME, Outcome, Scene};
 use super::victims::Victim;
 use cluster_shared_memory::error::Result as Answer;
 use cluster_shared_memory::heap::blocks::Blocks;
+use cluster_shared_memory::latch::PATIENCE;
 use cluster_shared_memory::locks::{self, waiter_word};
 use cluster_shared_memory::repair;
 use cluster_shared_memory::segment::layout::shard;
@@ -357,7 +358,7 @@ impl Scene {
             return members::abandon(segment.region(), segment.layout(), me)
                 .map_err(|error| error.to_string());
         }
-        locks::give_up_all(&segment, me, me)
+        locks::give_up_all(&segment, me, me, PATIENCE)
             .and_then(|()| members::leave(segment.region(), segment.layout(), me))
             .map_err(|error| error.to_string())?;
         self.cast.book.iter_mut().for_each(|line| line.bury(&[word]));
