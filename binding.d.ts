@@ -44,8 +44,13 @@ export interface Face {
   /** Whether there was something to remove. */
   remove(key: string): boolean;
   incr(key: string, by: number): number;
-  /** The number of the ticket, which holds the lock; negative if it has to wait. */
+  /**
+   * The number of the ticket, which holds the lock; negative if it has to wait. The second and third
+   * element of the status say where the lock stands.
+   */
   lock(key: string): number;
+  /** Whether nobody has asked after that ticket, not let go of, for the lock that stands there. */
+  isLast(ticket: number, low: number, high: number): boolean;
   /** 0; -1: the ticket does not hold the lock; or the ticket of this environment that does now. */
   unlock(key: string, ticket: number, patienceMs: number): number;
   /** The id of the watch, under which `next` tells of all changes of the key. */

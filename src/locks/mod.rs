@@ -115,6 +115,24 @@ impl Ticket {
     }
 }
 
+/// Where a lock stands, for [`Locks::is_last`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Place(Offset);
+
+impl Place {
+    /// The place as a number below 2^53.
+    #[must_use]
+    pub const fn to_number(self) -> u64 {
+        self.0.bytes()
+    }
+
+    /// The place with that number.
+    #[must_use]
+    pub const fn from_number(number: u64) -> Self {
+        Self(Offset::new(number))
+    }
+}
+
 /// What has become of a request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Asked {
@@ -122,6 +140,8 @@ pub enum Asked {
     Granted {
         /// The right to it.
         ticket: Ticket,
+        /// Where the lock stands for as long as the ticket is not let go of.
+        place: Place,
         /// Whether its last holder died and did not let go of it.
         abandoned: bool,
     },
@@ -129,6 +149,8 @@ pub enum Asked {
     Waiting {
         /// The request.
         ticket: Ticket,
+        /// Where the lock stands, as above.
+        place: Place,
     },
 }
 
@@ -211,7 +233,8 @@ impl Locks {
         }
         if made.block == 0 {
             let ticket = Ticket { version: made.version, shard: shard.number() };
-            Ok(Asked::Granted { ticket, abandoned: made.flags & ABANDONED != 0 })
+            let place = Place(made.granted_at);
+            Ok(Asked::Granted { ticket, place, abandoned: made.flags & ABANDONED != 0 })
         } else {
             wait(shard, *me, made, queues, spinner)
         }
@@ -224,6 +247,23 @@ impl Locks {
     /// [`crate::error::Error::Corrupted`] if the segment is damaged.
     pub fn granted(&mut self, news: u64) -> Result<Vec<(Ticket, bool)>> {
         self.queues.granted(self.segment.region(), news)
+    }
+
+    /// Whether nobody has asked for a lock after that ticket of this member, which has not been let
+    /// go of. Looks without the latch: who asks at the same time comes after this call.
+    ///
+    /// # Errors
+    /// As above.
+    pub fn is_last(&self, place: Place, ticket: Ticket) -> Result<bool> {
+        let region = self.segment.region();
+        // Acquire: the words below are not older.
+        let load = |at| region.load(at, Ordering::Acquire);
+        let word = |field| load(place.0.add(field - lock_word::GRANTED));
+        match word(lock_word::LAST)? {
+            0 => Ok(word(lock_word::FIRST)? == ticket.version),
+            // If it is another's block by now, its stamp says so: stamps never come back.
+            last => Ok(load(Offset::new(last).add(waiter_word::STAMP))? >> 1 == ticket.version),
+        }
     }
 
     /// The holders of the locks that this member waits for.
@@ -270,13 +310,13 @@ fn wait(
         let is_granted = || Ok(region.load(granted_at, Ordering::Acquire)? >> 1 >= version);
         if spinner.spin(is_granted)? || !shard.mark_as_sleeper(me, made)? {
             let abandoned = region.load(granted_at, Ordering::Acquire)? & ABANDONED != 0;
-            return Ok(Asked::Granted { ticket, abandoned });
+            return Ok(Asked::Granted { ticket, place: Place(granted_at), abandoned });
         }
     } else {
         spinner.rested();
     }
     queues.push(ticket, granted_at);
-    Ok(Asked::Waiting { ticket })
+    Ok(Asked::Waiting { ticket, place: Place(granted_at) })
 }
 
 impl<'r> Lock<'r> {

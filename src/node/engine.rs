@@ -66,7 +66,7 @@ struct State {
 }
 
 /// The methods of the object that `open` returns.
-const METHODS: [(&CStr, sys::napi_callback); 29] = [
+const METHODS: [(&CStr, sys::napi_callback); 30] = [
     (c"get", Some(hot::get)),
     (c"has", Some(hot::has)),
     (c"set", Some(hot::set)),
@@ -74,6 +74,7 @@ const METHODS: [(&CStr, sys::napi_callback); 29] = [
     (c"incr", Some(hot::incr)),
     (c"lock", Some(hot::lock)),
     (c"unlock", Some(hot::unlock)),
+    (c"isLast", Some(hot::is_last)),
     (c"watch", Some(news::watch)),
     (c"unwatch", Some(news::unwatch)),
     (c"next", Some(news::next)),
@@ -254,7 +255,8 @@ impl Engine {
         unsafe { self.status.get().add(3).write(1) };
     }
 
-    /// Tells JavaScript what kind of news it got, and of which watch.
+    /// Tells JavaScript what kind of news it got, and of which watch; or the halves of a place.
+    #[inline]
     pub(super) fn set_news(&self, kind: u32, watch: u32) {
         // SAFETY: as above; the status has four elements.
         unsafe {

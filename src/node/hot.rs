@@ -6,8 +6,8 @@ use super::buffers::{Buffers, read_key};
 use super::calls::{Call, method};
 use super::engine::Face;
 use super::payload::{from_js, to_js};
-use crate::error::Result;
-use crate::locks::{Asked, Released, Ticket};
+use crate::error::{Error, Result};
+use crate::locks::{Asked, Place, Released, Ticket};
 use crate::store::Store;
 use napi::sys;
 use std::ptr;
@@ -20,6 +20,7 @@ method!(remove, 1, remove_key);
 method!(incr, 2, add_to_number);
 method!(lock, 1, ask_for_lock);
 method!(unlock, 3, release_lock);
+method!(is_last, 3, is_last_ticket);
 
 /// `get(key)`: the value, or JSON text, or bytes; the tag says which.
 #[inline(always)]
@@ -98,17 +99,22 @@ fn pass_on_news(face: &Face, store: &Store) {
     }
 }
 
-/// `lock(key)`: the number of the ticket; negative if it has to wait.
+/// `lock(key)`: the number of the ticket; negative if it has to wait. The second and third element of
+/// the status say where the lock stands.
 #[inline]
 fn ask_for_lock(face: &Face, call: &Call<1>) -> Result<sys::napi_value> {
     let [key] = call.arguments;
     face.with_member(|member, buffers| {
         let segment = member.store().segment();
         let key = read_key(segment, face.namespace, call, key, &mut buffers.key)?;
-        call.new_number(match member.locks().ask(&key)? {
-            Asked::Granted { ticket, .. } => number_of(ticket),
-            Asked::Waiting { ticket } => -number_of(ticket),
-        })
+        let (place, number) = match member.locks().ask(&key)? {
+            Asked::Granted { ticket, place, .. } => (place, number_of(ticket)),
+            Asked::Waiting { ticket, place } => (place, -number_of(ticket)),
+        };
+        let place = place.to_number();
+        #[expect(clippy::cast_possible_truncation, reason = "two halves")]
+        face.set_news(place as u32, (place >> 32) as u32);
+        call.new_number(number)
     })
 }
 
@@ -122,13 +128,25 @@ fn release_lock(face: &Face, call: &Call<3>) -> Result<sys::napi_value> {
         let key = read_key(segment, face.namespace, call, key, &mut buffers.key)?;
         #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "saturates")]
         let ticket = Ticket::from_number(call.number(ticket)? as u64);
-        let patience = Duration::from_secs_f64(call.number(patience_ms)?.clamp(0.0, 1e4) / 1e3);
+        #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "saturates")]
+        let patience = Duration::from_millis(call.number(patience_ms)? as u64);
         call.new_number(match member.locks().release(&key, ticket, patience)? {
             Released::Done => 0.0,
             Released::NotHeld => -1.0,
             Released::Mine(next) => number_of(next),
         })
     })
+}
+
+/// `isLast(ticket, low, high)`: whether nobody has asked after it for the lock that stands there.
+#[inline]
+fn is_last_ticket(face: &Face, call: &Call<3>) -> Result<sys::napi_value> {
+    let [ticket, low, high] = call.arguments;
+    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "saturates")]
+    let number = |argument| Ok::<_, Error>(call.number(argument)? as u64);
+    let place = Place::from_number(number(low)? | number(high)? << 32);
+    let ticket = Ticket::from_number(number(ticket)?);
+    call.new_boolean(face.with_member(|member, _| member.locks().is_last(place, ticket))?)
 }
 
 /// A ticket's number is exact for the first 2^53 / 64 changes of a shard, which take a year at four

@@ -94,9 +94,9 @@ impl Part {
     pub(crate) fn ask(&mut self, id: u64) -> Result<(Told, u64)> {
         let name = name(id);
         let (told, ticket) = match self.locks.ask(&key(&self.store, &name))? {
-            Asked::Granted { ticket, abandoned: false } => (Told::Granted, ticket),
-            Asked::Granted { ticket, abandoned: true } => (Told::Abandoned, ticket),
-            Asked::Waiting { ticket } => (Told::Waiting, ticket),
+            Asked::Granted { ticket, abandoned: false, .. } => (Told::Granted, ticket),
+            Asked::Granted { ticket, abandoned: true, .. } => (Told::Abandoned, ticket),
+            Asked::Waiting { ticket, .. } => (Told::Waiting, ticket),
         };
         self.tickets.entry(id).or_default().push_back(ticket);
         Ok((told, ticket.to_number()))
