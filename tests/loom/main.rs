@@ -25,7 +25,11 @@
 )]
 
 mod latch;
+mod locks;
+mod log;
 mod numbers;
 mod pages;
 mod reading;
 mod support;
+mod wake;
+mod watches;

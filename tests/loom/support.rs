@@ -9,7 +9,7 @@ use cluster_shared_memory::segment::layout::MINIMUM_BYTES;
 use cluster_shared_memory::segment::members::{self, MemberId};
 use cluster_shared_memory::store::{self, Scratch, Store};
 use cluster_shared_memory::table::shard_of;
-use cluster_shared_memory::{latch, repair, verify::verify};
+use cluster_shared_memory::{latch, repair, verify::verify, wake};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -190,6 +190,36 @@ pub(crate) fn keys_of_shard(segment: &Segment, shard: u64) -> impl Iterator<Item
     (0..)
         .map(|number| format!("k{number}"))
         .filter(move |key| shard_of(segment, hash(segment, key)) == shard)
+}
+
+/// Sleeps as the wake thread of a member does.
+pub(crate) fn sleep(segment: &Segment, me: MemberId) -> u32 {
+    let word = segment.region().half(wake::word_of(segment, me.slot())).unwrap();
+    let reasons = wake::sleep(word);
+    if reasons & wake::REPAIRED != 0 {
+        wake::note_all(segment, me).unwrap();
+    }
+    reasons
+}
+
+/// Gives all news to `look`, as `Member::next_news` does; gives the reasons that came meanwhile.
+pub(crate) fn look_to_the_end(segment: &Segment, me: MemberId, mut look: impl FnMut(u64)) -> u32 {
+    let mut reasons = 0;
+    loop {
+        let news = wake::take_news(segment, me).unwrap();
+        if news != 0 {
+            look(news);
+            continue;
+        }
+        let more = wake::settle_member(segment, me).unwrap();
+        if more == 0 {
+            return reasons;
+        }
+        if more & wake::REPAIRED != 0 {
+            wake::note_all(segment, me).unwrap();
+        }
+        reasons |= more;
+    }
 }
 
 fn hash(segment: &Segment, key: &str) -> u64 {
