@@ -1,16 +1,19 @@
 //! Whether to spin for a lock before sleeping, and for how long.
 //!
-//! To sleep and to be woken costs some 25 us; most locks are held for less. So who is next in line
-//! looks again and again for about as long (competitive spinning, Karlin et al., 1991), now and then
+//! Most locks are held for less than it costs to sleep and to be woken. So who is next in line looks
+//! again and again for about as long as that (competitive spinning, Karlin et al., 1991), now and then
 //! letting others run, for the holder may be waiting for this very processor. Where that fails again
-//! and again, for the holder sleeps or holds on, it is tried less and less often.
+//! and again, for the holder sleeps or holds on, it is tried less and less often, but then for longer:
+//! if the holder sleeps too, its wake-up has to be waited for, and from then on both spin.
 
 use crate::error::Result;
 use crate::sync::spin_hint;
 use std::time::{Duration, Instant};
 
-/// What a wake-up costs.
+/// What a wake-up costs if all goes well.
 const LONGEST: Duration = Duration::from_micros(20);
+/// What a wake-up costs if the processor has to be woken too.
+const LONGEST_AFTER_REST: Duration = Duration::from_micros(100);
 /// Looks between two looks at the clock.
 const LOOKS: u32 = 64;
 /// How many times in a row it is left out, at the most.
@@ -47,6 +50,7 @@ impl Spinner {
     /// Looks again and again; `false` if it took too long.
     pub(super) fn spin(&mut self, mut look: impl FnMut() -> Result<bool>) -> Result<bool> {
         let start = Instant::now();
+        let longest = if self.last_rest == 0 { LONGEST } else { LONGEST_AFTER_REST };
         loop {
             for _ in 0..LOOKS {
                 if look()? {
@@ -55,7 +59,7 @@ impl Spinner {
                 }
                 spin_hint();
             }
-            if start.elapsed() >= LONGEST {
+            if start.elapsed() >= longest {
                 self.last_rest = (2 * self.last_rest + 1).min(MOST_REST);
                 self.rest = self.last_rest;
                 return Ok(false);
