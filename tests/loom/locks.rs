@@ -3,6 +3,12 @@
 //! The holder writes a word that is no atomic: loom fails a run in which one holder's accesses are
 //! not ordered after the last one's. A run in which a waiter is neither granted nor told is a
 //! deadlock, which loom reports.
+//!
+//! Teeth. "Concurrent read and write accesses": the latch taken or let go `Relaxed`, or the look at
+//! GRANTED in `queue.rs`. A deadlock: a ticket that is never marked as a sleeper's or not told, the
+//! owner of a free lock written after FIRST, no claim in the slot, waiters or holders not given up,
+//! nobody told of a repair. With a spin of one look: both looks at GRANTED after it `Relaxed`, and a
+//! sleeper marked without the latch, without a look at GRANTED, or not at all.
 
 use crate::support::{Plain, World, explore, key_of, look_to_the_end, set, sleep, spawn};
 use cluster_shared_memory::latch::PATIENCE;

@@ -3,10 +3,10 @@
 //!
 //! `RUSTFLAGS="--cfg shm_loom" cargo test --release --no-default-features --test loom`
 //!
-//! The modules of the crate down to the store are the real ones; only the file, the mapping, the
+//! The modules of the crate down to locks and watches are the real ones; only the file, the mapping, the
 //! kernel's word on who is dead, and time are replaced (`segment::modelled`, `os::modelled`). A
-//! death or a stop is a thread that unwinds before a chosen store and leaves everything as it is;
-//! each is tried before *every* store of the operation.
+//! death or a stop is a thread that unwinds before a chosen store, or call to the kernel, and leaves
+//! everything as it is; each is tried before *every* store of the operation.
 //!
 //! What bounds a model. At most so many preemptions as it says, for the orders of steps. Writers
 //! are the first thread of a run: loom forgets a thread's load when the storing thread has loaded

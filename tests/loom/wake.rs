@@ -3,6 +3,12 @@
 //! Who calls has published something, which is read `Relaxed`, so that nothing but the order of the
 //! calls lets it be seen. JavaScript ends when it has seen all of it: a run in which it waits for
 //! more while the wake thread sleeps is a deadlock, which loom reports.
+//!
+//! Teeth. A deadlock: the `fetch_or` of `rouse` or one of the exchanges of `sleep` and `settle`
+//! `Relaxed`, a `settle` that loads and stores or keeps TOLD, a `rouse` that calls for new reasons
+//! only, a sleep that is not compared with what was seen, the bits of `tell` or of `note_all` or the
+//! swap of `take_news` `Relaxed`, or the bit set after the call. Told twice: TOLD not set, not heeded,
+//! or cleared by a `settle` that gives a reason.
 
 use crate::support::{World, explore, look_to_the_end, sleep, spawn, with_fuel};
 use cluster_shared_memory::sync::{AtomicU32, AtomicU64, Ordering};

@@ -3,6 +3,13 @@
 //!
 //! The logs of a model have two records and keep one of the smallest blocks, so that one change laps
 //! a reader.
+//!
+//! Teeth. "Another's value": a look at the tail alone for `is_lapped`, or none. "Not all": the seal,
+//! its end or the look at it `Relaxed`, the fence of `intent::apply` or of `log::settled` left out,
+//! the head read after the sequence, or a stopped writer's words not through its intent. A change
+//! missed: a watch that is said in the slot after it began, that sets the filter without the latch,
+//! or a filter made anew without it; a writer that tells nobody. Told twice: a newest value whose
+//! version is not noted. A deadlock: no call after a repair.
 
 use crate::support::{
     World, explore, get, key_of, look_to_the_end, remove, set, sleep, spawn, text,
@@ -121,6 +128,27 @@ fn each_change_is_heard_with_its_own_value_or_skipped() {
     }
 }
 
+/// The reader was lapped by changes of another key, and this one changes while it catches up. Two
+/// preemptions.
+#[test]
+fn a_change_while_the_reader_catches_up_is_heard() {
+    explore(2, || {
+        let (world, mut listener) = watched(2, b"");
+        let store = world.store(0);
+        store.watch(&key_of(&store, "l")).unwrap();
+        b"xyz".iter().for_each(|letter| set(&store, "l", *letter));
+        let reader = spawn(move || {
+            listener.hear(u64::MAX);
+            listener
+        });
+        set(&store, "k", b'b');
+        let mut listener = reader.join().unwrap();
+        listener.look();
+        listener.heard.retain(|heard| !matches!(heard, Heard::Skipped(_)));
+        assert_eq!(listener.heard, [Heard::Set(5, b'b')]);
+    });
+}
+
 /// The reader is at a removal's record when another removal makes the log keep too much. Two
 /// preemptions.
 #[test]
@@ -132,6 +160,7 @@ fn a_removal_is_heard_once_even_if_its_record_is_dropped() {
         ["k", "l"].into_iter().for_each(|key| set(&store, key, b'b'));
         listener.look();
         assert!(remove(&store, "k"));
+        assert_ne!(wake::take_news(&world.segment, world.member(1)).unwrap(), 0, "not told");
         let reader = spawn(move || {
             listener.hear(u64::MAX);
             listener
@@ -167,6 +196,27 @@ fn a_stopped_writers_change_is_heard_wholly_or_not_at_all() {
             listener.hear(u64::MAX);
             listener.check(1, &b"bcd"[..usize::try_from(version).unwrap() - 1]);
             assert_eq!(listener.last(), Some(left));
+        });
+    }
+}
+
+/// A writer is dead, having died before each of its stores in turn; another takes its latch over for
+/// a change of its own while the reader looks. No preemption.
+#[test]
+fn a_takeover_changes_nothing_that_was_heard() {
+    for stores in 0..=SET_STORES {
+        explore(0, move || {
+            let (world, mut listener) = watched(3, b"");
+            world.dying(0, stores, |store| set(store, "k", b'b'));
+            let (left, _) = get(&world.store(1), "k").unwrap();
+            let reader = spawn(move || {
+                (0..2).for_each(|_| listener.hear(u64::MAX));
+                listener
+            });
+            set(&world.store(1), "k", b'c');
+            let mut listener = reader.join().unwrap();
+            listener.look();
+            listener.check(1, if left == b'b' { b"bc" } else { b"c" });
         });
     }
 }
