@@ -9,7 +9,7 @@ const { run } = require('./helpers.js');
 
 /** How much longer a writer may need while its listener is stopped or dead: only not for ever. */
 const FACTOR = 10;
-const MARGIN_MS = 1000;
+const MARGIN_MS = 10_000;
 
 /** @typedef {import('./program.js').Job} Job */
 

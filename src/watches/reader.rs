@@ -189,7 +189,8 @@ impl Reader {
                 }
                 return Ok(Concerned::Watch(key.hash(), index, read));
             }
-            if watch.version > record.version {
+            // Told with this very version: perhaps as the newest value, in this record's stead.
+            if watch.version >= record.version {
                 concerned = Concerned::Known;
             }
         }
