@@ -20,11 +20,7 @@ export interface Host {
   role: 'primary' | 'worker';
   /** Which thread of the process this is, as `threadId` of node:worker_threads. */
   thread: number;
-  /**
-   * The engine writes the tag of the last value read into the first element, and with `next` the
-   * kind of news and the watch that it is of into the second and third; see lib/news.js. It sets
-   * the fourth when this environment has changed a key that it watches: it is to call `next`.
-   */
+  /** Words in which the engine tells what a value is, and more; see lib/status.js. */
   status: Uint32Array;
   /** Makes every error that the engine throws; `details` become properties of the error. */
   makeError(code: string, message: string, details?: object | null): Error;
@@ -39,11 +35,43 @@ export interface Host {
 /** Synchronous methods on keys; a failed one throws what `makeError` returned. */
 export interface Face {
   get(key: string): unknown;
+  /** As `get`; nothing, and the status says so, if the value is still that of the version. */
+  getNew(key: string, version: number): unknown;
   has(key: string): boolean;
   set(key: string, payload: unknown, tag: number): void;
   /** Whether there was something to remove. */
   remove(key: string): boolean;
   incr(key: string, by: number): number;
+  /** The same; a number that begins now ends so many ms later. */
+  incrFor(key: string, by: number, ttlMs: number): number;
+  /**
+   * The version of the change; 0: the condition does not hold. `ttlMs`: infinite for ever;
+   * `condition`: 0 none, 1 absent, 2 present, 3 of that version.
+   */
+  put(
+    key: string,
+    payload: unknown,
+    tag: number,
+    ttlMs: number,
+    condition: number,
+    version: number,
+  ): number;
+  /** Sets, and gives what stood there before. */
+  exchange(key: string, payload: unknown, tag: number, ttlMs: number): unknown;
+  /** Removes, and gives what stood there. */
+  take(key: string): unknown;
+  /** Whether there is such an entry, which ends so many ms from now. */
+  touch(key: string, ttlMs: number): boolean;
+  /** How many ms are left, infinite for ever, 0 if there is none. */
+  ttl(key: string): number;
+  /** Keys from a place on, about `wanted`; the status says where to go on. */
+  scan(shard: number, low: number, high: number, prefix: string, wanted: number): string[];
+  /** Removes some keys from a place on, and gives how many; the status says where to go on. */
+  clearSome(shard: number, low: number, high: number): number;
+  /** JSON text of entries, bytes and maximum. */
+  usage(): string;
+  /** How many bytes they may have; 0: no bound. */
+  bound(bytes: number): void;
   /**
    * The number of the ticket, which holds the lock; negative if it has to wait. The second and third
    * element of the status say where the lock stands.
@@ -69,6 +97,8 @@ export interface Face {
 export interface Engine extends Face {
   /** The same for keys of the package's own. */
   package: Face;
+  /** The same for the keys of a namespace. */
+  namespace(name: string): Face;
   /**
    * A new, empty cache. `max` and `maxAge` in ms: 0 is no bound; `flags`: 1 stale, 2 noDisposeOnSet,
    * 4 updateAgeOnGet, 8 dispose: this environment inherits what leaves the cache, 16 length.

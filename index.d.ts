@@ -54,6 +54,49 @@ declare namespace memory {
      * Default: `'advanced'` where the cluster's `serialization` setting is, else `'json'`.
      */
     mode?: Mode;
+    /**
+     * How much text this thread keeps decoded, for each set of keys: an object that is read again and
+     * was not changed since, by anybody, is copied instead of parsed anew. Sizes as above, in UTF-16
+     * units; decoded values take about three times as many bytes of JavaScript's heap. 0: nothing is
+     * kept. What is read is never older for it. Default: 8 MiB.
+     */
+    valueCache?: number | string;
+  }
+
+  /** How long something stays. */
+  interface Lifetime {
+    /**
+     * Milliseconds from now, above 0, until the entry ends: nobody gets it from then on, and its memory
+     * comes back soon. The clock is that of the machine since its start, which nobody can set.
+     * Default: `Infinity`, it stays.
+     */
+    ttl?: number;
+  }
+
+  /** A value, and the version of the change that made it what it is. */
+  interface Versioned<T> {
+    /** `undefined` where there is none. */
+    value: T | undefined;
+    /**
+     * Versions of a key rise with every change of its value, and are no times nor counts. 0: there is
+     * no such entry.
+     */
+    version: number;
+  }
+
+  /** Which keys `keys` and `entries` give. */
+  interface KeyOptions {
+    /** What the keys begin with. Default: `''`, all. */
+    prefix?: string;
+  }
+
+  interface NamespaceOptions {
+    /**
+     * How many bytes the entries of the namespace may take together, their bookkeeping included; forms
+     * as of `configure`, from 4 KiB. What was said last counts, for all processes. Writers at work at
+     * the same time may exceed it by what they are writing. Default: what it was, or no bound.
+     */
+    maxMemory?: number | string;
   }
 
   /** The options of lru-cache 6; all that is not given is as here by default. */
@@ -80,7 +123,7 @@ declare namespace memory {
   }
 
   interface Stats {
-    /** Number of keys. */
+    /** Number of keys, those of all namespaces together. */
     entries: number;
     /**
      * Bytes of the shared memory. `used` is what is taken of `maximum`, in whole pages; `entries` is
@@ -89,6 +132,8 @@ declare namespace memory {
     bytes: { used: number; free: number; maximum: number; entries: number };
     /** Independent parts of the store; writers of different parts never meet. */
     shards: number;
+    /** What each namespace holds; `bytes` of blocks in use, and of them at most `maximum` (0: no bound). */
+    namespaces: Array<{ name: string; entries: number; bytes: number; maximum: number }>;
     /** The threads of all processes that are attached. `self` is the one that asks. */
     members: Array<{ id: number; pid: number; thread: number; self: boolean }>;
     /** Operations of all members since the memory was made. */
@@ -119,6 +164,8 @@ declare namespace memory {
    * The state of the memory:
    * - `ERR_OUT_OF_MEMORY` (`need`, `free`, `maximum`, in bytes): nothing was changed. Remove keys,
    *   or configure a larger `maxMemory`.
+   * - `ERR_TOO_MANY_NAMESPACES` (`maximum`): 254 have been named; names are never given back. Use a
+   *   prefix for what comes in any number.
    * - `ERR_BUSY` (`pid`, `state`): a process that is alive but stopped is in the middle of a
    *   change; nothing was done. Try again, or resume or kill that process.
    * - `ERR_CORRUPTED` (`what`, `at`): something outside of this package wrote into the memory.
@@ -153,6 +200,7 @@ declare namespace memory {
     | 'ERR_BUSY'
     | 'ERR_CORRUPTED'
     | 'ERR_TOO_MANY_MEMBERS'
+    | 'ERR_TOO_MANY_NAMESPACES'
     | 'ERR_NO_PRIMARY'
     | 'ERR_NOT_PRIMARY'
     | 'ERR_REFUSED'
@@ -178,27 +226,58 @@ declare namespace memory {
     errno?: number;
   }
 
-  /** The operations on values without waiting. Each throws what its promise form rejects with. */
+  /** The operations without waiting. Each throws what its promise form rejects with. */
   interface Sync {
     // biome-ignore lint/suspicious/noExplicitAny: as JSON.parse; programs for 1.1.5 had no types
     get<T = any>(key: Key): T | undefined;
-    set(key: Key, value: unknown): 'OK';
+    set(key: Key, value: unknown, options?: Lifetime): 'OK';
     remove(key: Key): 'OK';
     has(key: Key): boolean;
-    incr(key: Key, by?: number): number;
+    incr(key: Key, by?: number, options?: Lifetime): number;
+    decr(key: Key, by?: number, options?: Lifetime): number;
+    add(key: Key, value: unknown, options?: Lifetime): boolean;
+    replace(key: Key, value: unknown, options?: Lifetime): boolean;
+    // biome-ignore lint/suspicious/noExplicitAny: as above
+    getAndSet<T = any>(key: Key, value: unknown, options?: Lifetime): T | undefined;
+    // biome-ignore lint/suspicious/noExplicitAny: as above
+    getAndRemove<T = any>(key: Key): T | undefined;
+    touch(key: Key, ttl: number): boolean;
+    ttl(key: Key): number | undefined;
+    // biome-ignore lint/suspicious/noExplicitAny: as above
+    getWithVersion<T = any>(key: Key): Versioned<T>;
+    compareAndSet(key: Key, version: number, value: unknown, options?: Lifetime): boolean;
+    // biome-ignore lint/suspicious/noExplicitAny: as above
+    update<T = any, R = T>(key: Key, fn: (value: T | undefined) => R, options?: Lifetime): R;
+    // biome-ignore lint/suspicious/noExplicitAny: as above
+    getMany<T = any>(keys: Iterable<Key>): Array<T | undefined>;
+    setMany(
+      entries: Iterable<readonly [Key, unknown]> | Record<string, unknown>,
+      options?: Lifetime,
+    ): 'OK';
+    removeMany(keys: Iterable<Key>): number;
+    keys(options?: KeyOptions): IterableIterator<string>;
+    // biome-ignore lint/suspicious/noExplicitAny: as above
+    entries<T = any>(options?: KeyOptions): IterableIterator<[string, T]>;
+    size(): number;
+    clear(): 'OK';
   }
 
-  /** All methods work detached from the object. Operations of one thread happen in their order. */
-  interface SharedMemory {
+  /**
+   * A set of keys: those that all share, or those of a namespace. All methods work detached from the
+   * object. Operations of one thread happen in their order.
+   */
+  interface Space {
     /** The value, or `undefined` where there is none. */
     // biome-ignore lint/suspicious/noExplicitAny: as JSON.parse; programs for 1.1.5 had no types
     get<T = any>(key: Key, callback?: Callback<T | undefined>): Promise<T | undefined>;
 
     /**
      * Stores a copy of the value as it is now. Nothing is ever evicted: a full memory rejects with
-     * `ERR_OUT_OF_MEMORY`. `undefined` is a value too: `get` gives it, and `has` says true.
+     * `ERR_OUT_OF_MEMORY`. `undefined` is a value too: `get` gives it, and `has` says true. Without a
+     * `ttl` the entry stays, though the one before may have been about to end.
      */
     set(key: Key, value: unknown, callback?: Callback<'OK'>): Promise<'OK'>;
+    set(key: Key, value: unknown, options: Lifetime, callback?: Callback<'OK'>): Promise<'OK'>;
 
     /** Removes a key; `'OK'` whether or not it was there. */
     remove(key: Key, callback?: Callback<'OK'>): Promise<'OK'>;
@@ -208,9 +287,98 @@ declare namespace memory {
 
     /**
      * Adds to a number in one step that no other process comes between, and gives the sum. A
-     * missing key counts as 0. `by` may be negative; its default is 1.
+     * missing key counts as 0. `by` may be negative; its default is 1. With a `ttl`, a number that
+     * begins now ends then; later increments do not put that off. So one line limits a rate:
+     *
+     *     if ((await memory.incr(`calls:${user}`, 1, { ttl: 60_000 })) > 100) refuse();
      */
-    incr(key: Key, by?: number): Promise<number>;
+    incr(key: Key, by?: number, options?: Lifetime): Promise<number>;
+
+    /** `incr` by `-by`. */
+    decr(key: Key, by?: number, options?: Lifetime): Promise<number>;
+
+    /** `set`, if the key has no value. Whether it was set. */
+    add(key: Key, value: unknown, options?: Lifetime): Promise<boolean>;
+
+    /** `set`, if the key has a value. Whether it was set. */
+    replace(key: Key, value: unknown, options?: Lifetime): Promise<boolean>;
+
+    /** `set`; gives what the key was before, with nothing in between. */
+    // biome-ignore lint/suspicious/noExplicitAny: as above
+    getAndSet<T = any>(key: Key, value: unknown, options?: Lifetime): Promise<T | undefined>;
+
+    /** `remove`; gives what the key was: of many who ask for it at the same time, one gets it. */
+    // biome-ignore lint/suspicious/noExplicitAny: as above
+    getAndRemove<T = any>(key: Key): Promise<T | undefined>;
+
+    /**
+     * Lets an entry end `ttl` ms from now, or never (`Infinity`). Its value, and so its version, stay.
+     * Whether there is such an entry.
+     */
+    touch(key: Key, ttl: number): Promise<boolean>;
+
+    /** How many ms an entry has left; `Infinity` if it stays; `undefined` if there is none. */
+    ttl(key: Key): Promise<number | undefined>;
+
+    /** The value and its version, for `compareAndSet`. */
+    // biome-ignore lint/suspicious/noExplicitAny: as above
+    getWithVersion<T = any>(key: Key): Promise<Versioned<T>>;
+
+    /**
+     * `set`, if the entry still has that version; with version 0, if there is none. Whether it was set.
+     */
+    compareAndSet(key: Key, version: number, value: unknown, options?: Lifetime): Promise<boolean>;
+
+    /**
+     * Reads, calls `fn` with the value (or `undefined`), and sets the key to what that gives, if nobody
+     * has changed it meanwhile; else it begins anew, so `fn` may be called more than once. To leave the
+     * key as it is, throw. Gives what was set.
+     */
+    // biome-ignore lint/suspicious/noExplicitAny: as above
+    update<T = any, R = T>(
+      key: Key,
+      fn: (value: T | undefined) => R | PromiseLike<R>,
+      options?: Lifetime,
+    ): Promise<R>;
+
+    /** The values of many keys, in their order. Each is read by itself, not all at one moment. */
+    // biome-ignore lint/suspicious/noExplicitAny: as above
+    getMany<T = any>(keys: Iterable<Key>): Promise<Array<T | undefined>>;
+
+    /**
+     * Sets many keys: pairs, or the properties of an object. Each is set by itself. A key or value
+     * that cannot be stored rejects before any is set; if the memory becomes full, those before it are
+     * set.
+     */
+    setMany(
+      entries: Iterable<readonly [Key, unknown]> | Record<string, unknown>,
+      options?: Lifetime,
+    ): Promise<'OK'>;
+
+    /** Removes many keys, each by itself; gives how many were there. */
+    removeMany(keys: Iterable<Key>): Promise<number>;
+
+    /**
+     * All keys, in no order that means anything, while others go on. A key that is there all the while
+     * is given exactly once; one that comes or goes meanwhile, at most once. The event loop turns after
+     * every few hundred.
+     *
+     *     for await (const key of memory.keys({ prefix: 'user:' })) console.log(key);
+     */
+    keys(options?: KeyOptions): AsyncIterableIterator<string>;
+
+    /** The same with the values, each as it is when it is given. */
+    // biome-ignore lint/suspicious/noExplicitAny: as above
+    entries<T = any>(options?: KeyOptions): AsyncIterableIterator<[string, T]>;
+
+    /** Number of keys; those that have ended count until they have left. */
+    size(): Promise<number>;
+
+    /**
+     * Removes all keys that are there all the while, a few hundred at a time. What others set meanwhile
+     * may stay.
+     */
+    clear(): Promise<'OK'>;
 
     /**
      * Asks for the lock of a key and waits until it is granted: first come, first served, over all
@@ -236,7 +404,8 @@ declare namespace memory {
     /**
      * Calls back after each `set` and `remove` of a key, by whichever process or thread, in their
      * order: with a copy of the value, or `undefined` after a removal. What `get` gives in the
-     * callback is that value or a newer one. Does not keep the process alive.
+     * callback is that value or a newer one. An entry that ends is a removal, heard when it leaves: up
+     * to some seconds after its end, or longer in a store of millions. Does not keep the process alive.
      *
      * A thread that falls behind by more than the memory keeps for it gets the newest value of each
      * key, and `logger` hears how many changes were skipped; no writer ever waits.
@@ -246,6 +415,26 @@ declare namespace memory {
      */
     // biome-ignore lint/suspicious/noExplicitAny: as JSON.parse; programs for 1.1.5 had no types
     listen<T = any>(key: Key, callback: (value: T | undefined) => void): () => void;
+
+    /**
+     * The same operations, at once. They attach if they are the first, and throw `ERR_NO_PRIMARY`
+     * where a promise would wait for the primary.
+     */
+    readonly sync: Sync;
+  }
+
+  /** Keys apart from all others, with locks and listeners of their own. */
+  interface Namespace extends Space {
+    readonly name: string;
+  }
+
+  /** The keys that all share, and what concerns the memory as a whole. */
+  interface SharedMemory extends Space {
+    /**
+     * The keys of a namespace: the same methods, and nobody who does not use it meets them. The first
+     * to name it makes it; up to 254 names, of up to 200 UTF-16 units each.
+     */
+    namespace(name: string, options?: NamespaceOptions): Namespace;
 
     /**
      * The value of a key of the LRU cache, or `undefined` where there is none or it has expired. A
@@ -274,12 +463,6 @@ declare namespace memory {
      * lru-cache) for a wrong `max` or `maxAge`: the old cache stays.
      */
     setLRUOptions(options?: LRUOptions): void;
-
-    /**
-     * The same operations, at once. They attach if they are the first, and throw `ERR_NO_PRIMARY`
-     * where a promise would wait for the primary.
-     */
-    readonly sync: Sync;
 
     /** Sets options; throws, and changes nothing, if one of them is wrong. */
     configure(options: Options): void;

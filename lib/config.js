@@ -10,6 +10,7 @@ const MIB = 2 ** 20;
 const SMALLEST = 16 * MIB;
 const LARGEST = 8 * 2 ** 40;
 const SMALLEST_LOG = 2 ** 16;
+const SMALLEST_SPACE = 2 ** 12;
 
 const SIZE = /^\s*(\d+(?:\.\d+)?)\s*(?:([kmgt])(?:i?b)?|b)?\s*$/i;
 const UNITS = ['', 'k', 'm', 'g', 't'];
@@ -37,6 +38,30 @@ function parseMaximum(size, name) {
 function parseLog(size, name) {
   const bytes = parseSize(size, name);
   if (bytes < SMALLEST_LOG) throw outOfRange(name, 'a whole number of bytes from 64 KiB', size);
+  return bytes;
+}
+
+/**
+ * As parseMaximum, for what one namespace may have.
+ * @param {unknown} size
+ * @param {string} name for the error
+ * @returns {number} bytes
+ */
+function parseSpace(size, name) {
+  const bytes = parseSize(size, name);
+  if (bytes < SMALLEST_SPACE) throw outOfRange(name, 'a whole number of bytes from 4 KiB', size);
+  return bytes;
+}
+
+/**
+ * As parseMaximum, for the values that a thread keeps decoded; 0: none.
+ * @param {unknown} size
+ * @param {string} name for the error
+ * @returns {number} bytes
+ */
+function parseValueCache(size, name) {
+  const bytes = parseSize(size, name);
+  if (bytes < 0) throw outOfRange(name, 'a whole number of bytes from 0', size);
   return bytes;
 }
 
@@ -72,4 +97,4 @@ function defaultMaximum(env) {
   return Math.min(Math.max(quarter, SMALLEST), LARGEST);
 }
 
-module.exports = { parseLog, parseMaximum, defaultMaximum };
+module.exports = { parseLog, parseMaximum, parseSpace, parseValueCache, defaultMaximum };

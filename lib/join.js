@@ -14,6 +14,7 @@ const threads = require('node:worker_threads');
 const { defaultMaximum } = require('./config.js');
 const { makeError } = require('./errors.js');
 const { usableProcessors } = require('./limits.js');
+const { newStatus } = require('./status.js');
 
 /** For how long a hub that was found may take to answer. */
 const ANSWER_MS = 100;
@@ -40,8 +41,9 @@ const NOT_CHOSEN = 0;
 class Join {
   /** Whether operations may go to the engine: the one thing that a hot path asks. */
   attached = false;
-  /** The engine writes the tag of the value it read last into the first element; see lib/news.js. */
-  status = new Uint32Array(4);
+  /** What the engine tells beside the value of a call; see lib/status.js. */
+  status;
+  versions;
   /** Tells lock ids of this shared memory from those of another; known once attached. */
   nonce = '';
 
@@ -62,7 +64,9 @@ class Join {
     const { initialEnv, open } = loadBinding();
     this.role = findRole(initialEnv);
     this.#channelClones = initialEnv('NODE_CHANNEL_SERIALIZATION_MODE') === 'advanced';
-    const { status } = this;
+    const { status, versions } = newStatus();
+    this.status = status;
+    this.versions = versions;
     const thread = threads.threadId;
     const processors = usableProcessors();
     const role = /** @type {any} */ (this.role);

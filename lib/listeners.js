@@ -39,19 +39,23 @@ class Listeners {
     this.#log = log;
   }
 
-  /** @type {(key: unknown, callback: unknown) => () => void} */
-  listen = (key, callback) => {
+  /**
+   * `listen` for the keys of a set.
+   * @param {() => Face} findFace the engine for these keys, when attached
+   * @returns {(key: unknown, callback: unknown) => () => void}
+   */
+  of = (findFace) => (key, callback) => {
     if (typeof callback !== 'function') {
       throw Object.assign(new Error('a listener must have a callback.'), { code: NO_CALLBACK });
     }
     const name = toKey(key);
     const tell = (/** @type {number} */ tag, /** @type {any} */ raw) =>
       callback(tag < TAG.JSON ? raw : unpack(tag, raw));
-    if (this.#join.attachIfReady()) return this.watch(this.#engine, name, tell);
+    if (this.#join.attachIfReady()) return this.watch(findFace(), name, tell);
     let isEnded = false;
     let end = () => {};
     const start = () => {
-      if (!isEnded) end = this.watch(this.#engine, name, tell);
+      if (!isEnded) end = this.watch(findFace(), name, tell);
     };
     this.#join.whenAttached(start).catch(this.#log);
     return () => {

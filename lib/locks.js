@@ -40,7 +40,7 @@ const NOT_HELD = -1;
 
 class Locks {
   #join;
-  #engine;
+  #face;
   #look;
   /** @type {(error: any) => void} */
   #log;
@@ -57,12 +57,13 @@ class Locks {
 
   /**
    * @param {InstanceType<typeof import('./join.js').Join>} join
+   * @param {() => import('../binding.js').Face} face the engine for these keys, when attached
    * @param {() => void} look has the engine look at everything
    * @param {(error: any) => void} log hears of errors that no caller waits for
    */
-  constructor(join, look, log) {
+  constructor(join, face, look, log) {
     this.#join = join;
-    this.#engine = join.engine;
+    this.#face = face;
     this.#look = look;
     this.#log = log;
   }
@@ -102,15 +103,16 @@ class Locks {
   };
 
   /**
-   * A request has been granted.
+   * A request has been granted; whether it was one of these.
    * @param {number} ticket
    */
   grant(ticket) {
     const settle = this.#waiting.get(ticket);
-    if (settle === undefined) return;
+    if (settle === undefined) return false;
     this.#waiting.delete(ticket);
     this.#expectLess();
     settle(ticket);
+    return true;
   }
 
   /** @param {Error} error the outcome of all requests that wait */
@@ -131,12 +133,12 @@ class Locks {
     const last = this.#last;
     const line = last?.name === name || this.#lines.size === 0 ? last : this.#lines.get(name);
     if (line === undefined || line.isOver || line.name !== name) return undefined;
-    return this.#engine.isLast(line.ticket, line.low, line.high) ? line : undefined;
+    return this.#face().isLast(line.ticket, line.low, line.high) ? line : undefined;
   }
 
   /** @param {string} name @returns {Line} */
   #newLine(name) {
-    const asked = this.#engine.lock(name);
+    const asked = this.#face().lock(name);
     const [, low, high] = this.#join.status;
     const granted = asked > 0 ? undefined : this.#wait(-asked);
     const ticket = Math.abs(asked);
@@ -181,7 +183,7 @@ class Locks {
    */
   #ask(name) {
     if (this.#join.attached) {
-      const asked = this.#engine.lock(name);
+      const asked = this.#face().lock(name);
       return asked > 0 ? asked : this.#wait(-asked);
     }
     return this.#join.whenAttached(() => this.#ask(name));
@@ -256,7 +258,7 @@ class Locks {
    */
   #tryRelease(name, ticket, patienceMs) {
     try {
-      const next = this.#engine.unlock(name, ticket, patienceMs);
+      const next = this.#face().unlock(name, ticket, patienceMs);
       if (next > 0) this.grant(next);
       return next !== NOT_HELD;
     } catch (error) {

@@ -1,93 +1,42 @@
 'use strict';
 
-// The object that programs hold: the promise and callback forms around lib/operations.js. Arguments
-// are checked, and values packed, when a method is called and not when the call's turn comes.
-//
-// async functions are as fast here as Promise.resolve(), and turn every throw into a rejection.
+// The object that programs hold: the keys that all share (lib/space.js), their namespaces, the LRU,
+// and what concerns the memory as a whole.
 
-const { throwLater, wrongType, wrongValue } = require('./errors.js');
-const { parseLog, parseMaximum } = require('./config.js');
-const { Join } = require('./join.js');
-const { toKey } = require('./keys.js');
-const { Listeners } = require('./listeners.js');
-const { Locks } = require('./locks.js');
+const { parseLog, parseMaximum, parseSpace, parseValueCache } = require('./config.js');
+const { Core } = require('./core.js');
+const { wrongType, wrongValue } = require('./errors.js');
 const { Lru } = require('./lru.js');
-const { News } = require('./news.js');
-const { Operations, toStep } = require('./operations.js');
 const { Requests } = require('./requests.js');
+const { Space, answer } = require('./space.js');
 
 const MODES = ['json', 'advanced'];
+/** Units of a namespace's name. */
+const LONGEST_NAME = 200;
 
-class Memory {
+class Memory extends Space {
   /** @type {(problem: Error) => void} */
   logger = console.error;
 
-  #log = (/** @type {Error} */ problem) => {
-    try {
-      this.logger?.(problem);
-    } catch (error) {
-      // What happens in the background goes on.
-      throwLater(error);
-    }
-  };
-  #join = new Join(
-    (message) => this.#log(new Error(message)),
-    () => this.#news.take(),
-  );
-  #news = new News(this.#join, this.#log);
-  #locks = new Locks(this.#join, this.#news.look, this.#log);
-  #listeners = new Listeners(this.#join, this.#news.look, this.#log);
-  /** @type {string | undefined} */
-  #mode;
-  #advanced = () => (this.#mode === undefined ? this.#join.clones : this.#mode === 'advanced');
-  #now = new Operations(this.#join, this.#advanced, () => this.#news.take());
-  #requests = new Requests(this.#join, this.#listeners, this.#log);
-  #lru = new Lru(this.#join, this.#requests, this.#advanced, this.#log);
-
-  sync = pick(this.#now);
+  #core;
+  #join;
+  #lru;
+  /** By name. @type {Map<string, InstanceType<typeof Namespace>>} */
+  #namespaces = new Map();
 
   constructor() {
-    this.#news.connect(this.#locks, this.#listeners, this.#lru);
+    const core = new Core();
+    super(core, () => core.join.engine);
+    this.#core = core;
+    this.#join = core.join;
+    core.hearOf = (problem) => this.logger?.(problem);
+    const requests = new Requests(core.join, core.listeners, core.log);
+    this.#lru = new Lru(core.join, requests, core.advanced, core.log);
+    core.news.inheritTo(this.#lru);
     // For tests: checks the whole memory, which nobody may use meanwhile.
-    const value = () => JSON.parse(this.#join.engine.verify());
+    const value = () => JSON.parse(core.join.engine.verify());
     Object.defineProperty(this, Symbol.for('cluster-shared-memory.verify'), { value });
   }
-
-  /** @type {(key: unknown, callback?: unknown) => Promise<any>} */
-  get = (key, callback) => answer(this.#get(key), callback);
-
-  /** @type {(key: unknown, value: unknown, callback?: unknown) => Promise<'OK'>} */
-  set = (key, value, callback) => answer(this.#set(key, value), callback);
-
-  /** @type {(key: unknown, callback?: unknown) => Promise<'OK'>} */
-  remove = (key, callback) => answer(this.#remove(key), callback);
-
-  /** @param {unknown} key */
-  has = async (key) => {
-    if (this.#join.attached) return this.#now.has(key);
-    const name = toKey(key);
-    return this.#join.whenAttached(() => this.#now.has(name));
-  };
-
-  /** @type {(key: unknown, by?: unknown) => Promise<number>} */
-  incr = async (key, by = 1) => {
-    if (this.#join.attached) return this.#now.incr(key, by);
-    const name = toKey(key);
-    const step = toStep(by);
-    return this.#join.whenAttached(() => this.#now.incr(name, step));
-  };
-
-  /** @type {(key: unknown, callback?: unknown) => Promise<string>} */
-  getLock = (key, callback) => answer(this.#locks.get(key), callback);
-
-  /** @type {(key: unknown, id: unknown, callback?: unknown) => Promise<string>} */
-  releaseLock = (key, id, callback) => answer(this.#locks.release(key, id), callback);
-
-  /** @type {(key: unknown, fn: unknown) => Promise<any>} */
-  mutex = this.#locks.mutex;
-
-  /** @type {(key: unknown, callback: unknown) => () => void} */
-  listen = this.#listeners.listen;
 
   /** @type {(key: unknown, callback?: unknown) => Promise<any>} */
   getLRU = (key, callback) => answer(this.#lru.get(key), callback);
@@ -99,81 +48,116 @@ class Memory {
   removeLRU = (key, callback) => answer(this.#lru.remove(key), callback);
 
   /** @type {(options?: unknown) => void} */
-  setLRUOptions = this.#lru.setOptions;
+  setLRUOptions = (options) => this.#lru.setOptions(options);
+
+  /** @type {(name: unknown, options?: unknown) => any} */
+  namespace = (name, options) => {
+    const checked = toName(name);
+    const bound = boundOf(options);
+    let namespace = this.#namespaces.get(checked);
+    if (namespace === undefined) {
+      namespace = new Namespace(this.#core, checked);
+      this.#namespaces.set(checked, namespace);
+    }
+    if (bound > 0) namespace.bound(bound);
+    return namespace;
+  };
 
   /** @param {unknown} options */
   configure = (options) => {
-    const { maxMemory, log, mode } = checkOptions(options);
+    const { maxMemory, log, mode, valueCache } = checkOptions(options);
     if (maxMemory + log > 0) this.#join.configure(maxMemory, log);
-    if (mode === undefined) return;
-    this.#join.chooseMode(mode);
-    this.#mode = mode;
+    if (mode !== undefined) {
+      this.#join.chooseMode(mode);
+      this.#core.mode = mode;
+    }
+    if (valueCache !== undefined) this.#core.keepValues(valueCache);
   };
 
   stats = async () => this.#join.whenAttached(() => JSON.parse(this.#join.engine.stats()));
 
-  close = async () => {
-    const error = this.#join.close();
-    if (error === undefined) return;
-    this.#locks.close(error);
-    this.#listeners.close();
-  };
+  close = async () => this.#core.close();
+}
 
-  /** @param {unknown} key */
-  async #get(key) {
-    if (this.#join.attached) return this.#now.get(key);
-    const name = toKey(key);
-    return this.#join.whenAttached(() => this.#now.get(name));
+/** Keys apart from all others. */
+class Namespace extends Space {
+  #core;
+  /** @type {import('../binding.js').Face | undefined} */
+  #face;
+  /** Bytes that it may have, still to be said; 0: nothing to be said. */
+  #bound = 0;
+
+  /** @param {InstanceType<typeof Core>} core @param {string} name */
+  constructor(core, name) {
+    super(core, () => this.#open());
+    this.#core = core;
+    this.name = name;
   }
 
-  /** @param {unknown} key @param {unknown} value */
-  async #set(key, value) {
-    // The mode is known once attached.
-    if (this.#join.attached || this.#join.attachIfReady()) return this.#now.set(key, value);
-    return this.#join.whenAttached(this.#now.prepareSet(key, value));
+  /** From now on, or as soon as there is a memory. @param {number} bytes */
+  bound(bytes) {
+    this.#bound = bytes;
+    if (this.#core.join.attached) this.#open();
+    else this.#core.join.whenAttached(() => this.#open()).catch(this.#core.log);
   }
 
-  /** @param {unknown} key */
-  async #remove(key) {
-    if (this.#join.attached) return this.#now.remove(key);
-    const name = toKey(key);
-    return this.#join.whenAttached(() => this.#now.remove(name));
+  #open() {
+    this.#face ??= this.#core.join.engine.namespace(this.name);
+    if (this.#bound > 0) this.#face.bound(this.#bound);
+    this.#bound = 0;
+    return this.#face;
   }
 }
 
-/** @param {InstanceType<typeof Operations>} operations */
-function pick({ get, set, remove, has, incr }) {
-  return { get, set, remove, has, incr };
+/** @param {unknown} name */
+function toName(name) {
+  if (typeof name !== 'string') throw wrongType('"name" argument', 'of type string', name);
+  if (name.length === 0 || name.length > LONGEST_NAME) {
+    throw wrongValue('"name" argument', `1 to ${LONGEST_NAME} UTF-16 units long`, name);
+  }
+  return name;
+}
+
+/** Bytes that a namespace may have; 0 if nothing is said. @param {unknown} options */
+function boundOf(options) {
+  if (options === undefined) return 0;
+  const { maxMemory } = known(options, ['maxMemory']);
+  return maxMemory === undefined ? 0 : parseSpace(maxMemory, '"maxMemory" option');
 }
 
 /**
- * Gives the outcome of a call to its callback too: the value or the error, whichever it is, as the
- * only argument. A call with a callback never makes an unhandled rejection.
- * @template T
- * @param {Promise<T>} promise
- * @param {unknown} callback anything but a function is ignored
+ * The options, if they are all known.
+ * @param {unknown} options
+ * @param {string[]} names
+ * @returns {Record<string, any>}
  */
-function answer(promise, callback) {
-  if (typeof callback === 'function') {
-    // Outside of the promise, so that what the callback throws is an uncaught exception.
-    const call = (/** @type {unknown} */ outcome) => process.nextTick(callback, outcome);
-    promise.then(call, call);
+function known(options, names) {
+  if (typeof options !== 'object' || options === null) {
+    throw wrongType('"options" argument', 'an object', options);
   }
-  return promise;
+  const unknown = Object.keys(options).find((name) => !names.includes(name));
+  if (unknown !== undefined) {
+    const quoted = names.map((name) => `"${name}"`);
+    const last = quoted.pop();
+    const list = quoted.length > 0 ? `${quoted.join(', ')} or ${last}` : last;
+    throw wrongValue('option', /** @type {string} */ (list), unknown);
+  }
+  return /** @type {Record<string, any>} */ (options);
 }
 
 /**
  * Checks all options before any takes effect.
  * @param {unknown} options
- * @returns {{ maxMemory: number, log: number, mode?: string }} sizes in bytes, 0 if not given
+ * @returns {{ maxMemory: number, log: number, mode?: string, valueCache?: number }} sizes in bytes, 0
+ *   if not given
  */
 function checkOptions(options) {
-  if (typeof options !== 'object' || options === null) {
-    throw wrongType('"options" argument', 'an object', options);
-  }
-  const { maxMemory, log, mode, ...unknown } = /** @type {Record<string, any>} */ (options);
-  const [name] = Object.keys(unknown);
-  if (name !== undefined) throw wrongValue('option', '"maxMemory", "log" or "mode"', name);
+  const { maxMemory, log, mode, valueCache } = known(options, [
+    'maxMemory',
+    'log',
+    'mode',
+    'valueCache',
+  ]);
   if (mode !== undefined && !MODES.includes(mode)) {
     throw wrongValue('"mode" option', '"json" or "advanced"', mode);
   }
@@ -181,6 +165,8 @@ function checkOptions(options) {
     maxMemory: maxMemory === undefined ? 0 : parseMaximum(maxMemory, '"maxMemory" option'),
     log: log === undefined ? 0 : parseLog(log, '"log" option'),
     mode,
+    valueCache:
+      valueCache === undefined ? undefined : parseValueCache(valueCache, '"valueCache" option'),
   };
 }
 

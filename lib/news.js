@@ -12,11 +12,12 @@ const KIND = Object.freeze({ NOTHING: 0, GRANTED: 1, SET: 2, REMOVED: 3, SKIPPED
 const BATCH = 1000;
 const QUIET_MS = 1000;
 
+/** @typedef {InstanceType<typeof import('./locks.js').Locks>} Locks */
+
 class News {
   #join;
-  /** @type {InstanceType<typeof import('./locks.js').Locks> | undefined} */
-  #locks;
-  /** @type {InstanceType<typeof import('./listeners.js').Listeners> | undefined} */
+  /** Those of each set of keys. @type {Locks[]} */
+  #locks = [];
   #listeners;
   /** @type {InstanceType<typeof import('./lru.js').Lru> | undefined} */
   #lru;
@@ -31,21 +32,22 @@ class News {
 
   /**
    * @param {InstanceType<typeof import('./join.js').Join>} join
+   * @param {InstanceType<typeof import('./listeners.js').Listeners>} listeners
    * @param {(error: any) => void} log
    */
-  constructor(join, log) {
+  constructor(join, listeners, log) {
     this.#join = join;
+    this.#listeners = listeners;
     this.#log = log;
   }
 
-  /**
-   * @param {InstanceType<typeof import('./locks.js').Locks>} locks
-   * @param {InstanceType<typeof import('./listeners.js').Listeners>} listeners
-   * @param {InstanceType<typeof import('./lru.js').Lru>} lru
-   */
-  connect(locks, listeners, lru) {
-    this.#locks = locks;
-    this.#listeners = listeners;
+  /** More locks, which hear of their grants. @param {Locks} locks */
+  grantTo(locks) {
+    this.#locks.push(locks);
+  }
+
+  /** The LRU of this thread. @param {InstanceType<typeof import('./lru.js').Lru>} lru */
+  inheritTo(lru) {
     this.#lru = lru;
   }
 
@@ -97,13 +99,13 @@ class News {
   #pass(value, tag, kind, watch) {
     switch (kind) {
       case KIND.GRANTED:
-        this.#locks?.grant(value);
+        this.#locks.some((locks) => locks.grant(value));
         break;
       case KIND.SET:
-        this.#listeners?.tell(watch, tag, value);
+        this.#listeners.tell(watch, tag, value);
         break;
       case KIND.REMOVED:
-        this.#listeners?.tell(watch, TAG.UNDEFINED, undefined);
+        this.#listeners.tell(watch, TAG.UNDEFINED, undefined);
         break;
       case KIND.SKIPPED:
         this.#skipped += value;

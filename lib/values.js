@@ -22,6 +22,8 @@ const TAG = Object.freeze({
   CLONE: 10,
   BUFFER: 11,
   BYTES: 12,
+  /** Instead of a tag: the value is still that of the version that was asked with. */
+  UNCHANGED: 255,
 });
 
 /** @typedef {{ tag: number, payload: any }} Packed what the engine stores */

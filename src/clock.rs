@@ -1,4 +1,5 @@
-//! The wall clock, as JavaScript's `Date.now()` gives it.
+//! Two clocks that all processes of the machine share: the wall clock, as JavaScript's `Date.now()`
+//! gives it, and the time since the machine was started, which nobody can set.
 
 /// Whole milliseconds since 1970. Never under a latch: it may be a system call.
 #[must_use]
@@ -10,8 +11,24 @@ pub fn now_ms() -> f64 {
     ms
 }
 
+/// Whole milliseconds since the machine was started, those in which it slept included; at least 1.
+/// Never under a latch: it may be a system call.
+#[must_use]
+pub fn since_boot_ms() -> u64 {
+    let now = rustix::time::clock_gettime(rustix::time::ClockId::Boottime);
+    let ms = now.tv_sec * 1000 + now.tv_nsec / 1_000_000;
+    ms.max(1).cast_unsigned()
+}
+
 #[cfg(test)]
 mod tests {
+    #[test]
+    fn the_time_since_the_start_rises() {
+        let before = super::since_boot_ms();
+        std::thread::sleep(std::time::Duration::from_millis(20));
+        assert!(super::since_boot_ms() >= before + 20);
+    }
+
     #[test]
     fn it_tells_whole_milliseconds_of_the_system_time() {
         let since_1970 = || std::time::SystemTime::UNIX_EPOCH.elapsed().unwrap().as_secs_f64();

@@ -3,7 +3,7 @@
 //! ```text
 //!  0  link     next entry of the chain, or next free block     written by intents
 //!  8  stamp    version << 1 | cell; 0: not in the table        by intents; by numbers in place
-//! 16  expiry   when it ends, in ms; 0: never                   once, before it is linked
+//! 16  expiry   when it ends, in ms since boot; 0: never        filled out of sight; by intents
 //! 24  meta     tag, whether the key is wide, namespace, key bytes          "
 //! 32  length   value bytes; in the upper half 1 + its log record, or 0     upper half: by intents
 //! 40  key      bytes, filled up to whole words                 once
@@ -31,7 +31,7 @@ pub mod word {
     pub const LINK: u64 = crate::heap::blocks::LINK;
     /// Version and cell.
     pub const STAMP: u64 = 8;
-    /// When it ends.
+    /// When it ends, by [`crate::clock::since_boot_ms`]; 0: never. Of entries of the store.
     pub const EXPIRY: u64 = 16;
     /// What it is; see [`super::Meta`].
     pub const META: u64 = 24;
@@ -118,6 +118,18 @@ impl Namespace {
     /// Keys of the package itself.
     pub const PACKAGE: Self = Self(1);
     const LOCKS: u16 = 1 << 15;
+
+    /// The namespace with that number.
+    #[must_use]
+    pub const fn numbered(number: u16) -> Self {
+        Self(number & !Self::LOCKS)
+    }
+
+    /// Its number; its locks have the same.
+    #[must_use]
+    pub const fn number(self) -> u16 {
+        self.0 & !Self::LOCKS
+    }
 
     /// The locks of these keys. They hash as the keys do, and so stand in the same shard; a reader
     /// that has been led astray must not take one for the other.

@@ -64,6 +64,12 @@ pub enum Error {
         /// Slots of the segment.
         maximum: u64,
     },
+    /// All numbers for namespaces are taken.
+    #[error("there are {maximum} namespaces already")]
+    TooManyNamespaces {
+        /// How many there may be.
+        maximum: u64,
+    },
     /// Nobody listens where the hub should be.
     #[error("no hub answers at {0}")]
     NoHub(String),

@@ -148,6 +148,49 @@ impl<'s> Table<'s> {
         Err(Error::corrupted("an entry that is not in its chain", entry.bytes()))
     }
 
+    /// Goes through the chain of a bucket as long as `visit` says so. Without the latch, what it meets
+    /// counts only once validated.
+    ///
+    /// # Errors
+    /// As [`Table::find`]; what `visit` fails with.
+    pub fn walk(
+        &self,
+        words: &impl Words,
+        bucket: u64,
+        mut visit: impl FnMut(Found) -> Result<bool>,
+    ) -> Result<()> {
+        if bucket >= self.reserved() {
+            return Err(Error::corrupted("the number of a bucket", bucket));
+        }
+        let mut link_at = self.place.buckets.word(bucket);
+        for _ in 0..MAX_CHAIN {
+            let Some(entry) = target(words.word_at(link_at)?) else {
+                return Ok(());
+            };
+            let meta = Meta::from_word(words.word_at(entry.add(word::META))?)?;
+            if !visit(Found { entry, link_at, meta })? {
+                return Ok(());
+            }
+            link_at = entry.add(word::LINK);
+        }
+        Err(Error::corrupted("a chain without end", link_at.bytes()))
+    }
+
+    /// The bucket that a hash belongs to, and how many of the hash's lowest bits make it so.
+    ///
+    /// # Errors
+    /// [`Error::Corrupted`] if the table is damaged.
+    pub fn bucket_and_bits(&self, words: &impl Words, hash: u64) -> Result<(u64, u32)> {
+        let buckets = words.word_at(self.at(table::BUCKETS))?;
+        if buckets == 0 || buckets > self.reserved() {
+            return Err(Error::corrupted("the number of buckets", buckets));
+        }
+        let power_bits = buckets.ilog2();
+        let power = 1 << power_bits;
+        let is_split = hash & (power - 1) < buckets - power;
+        Ok((bucket_of(hash, buckets), power_bits + u32::from(is_split)))
+    }
+
     /// The meta of an entry if its key is this one.
     ///
     /// # Errors

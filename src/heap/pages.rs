@@ -215,6 +215,12 @@ impl Building<'_> {
         self.pages
     }
 
+    /// Its length in bytes.
+    #[must_use]
+    pub const fn bytes(&self) -> u64 {
+        self.pages * PAGE
+    }
+
     /// Where this member's note of it stands; the intent that publishes the piece sets it to 0.
     #[must_use]
     pub fn note_at(&self) -> Offset {

@@ -13,6 +13,7 @@ use crate::os::process::ProcessId;
 use crate::repair;
 use crate::segment::Segment;
 use crate::segment::members::{self, MemberId, MemberInfo};
+use crate::store::{Store, Sweep};
 use crate::wake;
 use crossbeam_channel::{Receiver, Sender};
 use std::collections::HashSet;
@@ -23,6 +24,10 @@ use std::time::Instant;
 const TRIM_REST: u32 = 50;
 /// Expired entries of the cache that are removed in a tick.
 const EXPIRED_PER_TICK: u32 = 10_000;
+/// Buckets of values that are looked at in a tick for what has ended, and how many at a time. As long
+/// as every fourth one had something, it goes on.
+const BUCKETS_PER_TICK: u64 = 1 << 16;
+const BUCKETS_AT_A_TIME: u64 = 1 << 10;
 
 /// Something to do.
 #[derive(Debug)]
@@ -59,6 +64,7 @@ pub(super) struct Done {
 /// Does jobs until nobody gives any more.
 pub(super) fn run(shared: &Shared, jobs: &Receiver<Job>, done: &Sender<Done>) {
     let mut trim = Trim::default();
+    let mut ends = Sweep::default();
     let mut next_trim = Instant::now();
     for job in jobs {
         // Without a segment there is nothing to mend; whoever asks for room has one.
@@ -81,7 +87,9 @@ pub(super) fn run(shared: &Shared, jobs: &Receiver<Job>, done: &Sender<Done>) {
             Job::MakeRoom(asker) => asker.tell(mend(segment, *me, |_| true).unwrap_or(0)),
             Job::Tidy => {
                 // What is not freed now is found again at the next tick.
-                let _ = sweep(&Lru::new(Arc::clone(segment), *me), || jobs.is_empty());
+                let is_idle = || jobs.is_empty();
+                let _ = sweep(&Lru::new(Arc::clone(segment), *me), is_idle);
+                let _ = sweep_ended(&Store::new(Arc::clone(segment), *me), &mut ends, is_idle);
                 if Instant::now() < next_trim {
                     continue;
                 }
@@ -102,6 +110,20 @@ pub(super) fn run(shared: &Shared, jobs: &Receiver<Job>, done: &Sender<Done>) {
 fn sweep(lru: &Lru, is_idle: impl Fn() -> bool) -> Result<()> {
     lru.sweep_expired(EXPIRED_PER_TICK)?;
     while is_idle() && lru.sweep_old()? {}
+    Ok(())
+}
+
+/// Removes values that have ended.
+fn sweep_ended(store: &Store, sweep: &mut Sweep, is_idle: impl Fn() -> bool) -> Result<()> {
+    let mut looked = 0;
+    while is_idle() {
+        let swept = store.sweep_ended(sweep, BUCKETS_AT_A_TIME)?;
+        looked += BUCKETS_AT_A_TIME;
+        let is_rich = swept.removed * 4 >= BUCKETS_AT_A_TIME;
+        if swept.is_around || looked >= BUCKETS_PER_TICK && !is_rich {
+            break;
+        }
+    }
     Ok(())
 }
 

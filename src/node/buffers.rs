@@ -8,6 +8,7 @@ use crate::entry::{Key, MAX_KEY_UNITS, Namespace};
 use crate::error::{Error, Result};
 use crate::segment::Segment;
 use crate::shard::Scratch;
+use crate::store::Keys;
 use napi::sys;
 
 /// Memory that calls use again and again instead of asking for it anew.
@@ -17,6 +18,7 @@ pub(super) struct Buffers {
     pub(super) value_units: Vec<u16>,
     pub(super) value_bytes: Vec<u8>,
     pub(super) scratch: Scratch,
+    pub(super) keys: Keys,
 }
 
 /// The key of a call: as JavaScript gives it, and as the store wants it.
@@ -39,6 +41,7 @@ impl Default for Buffers {
             value_units: Vec::new(),
             value_bytes: Vec::new(),
             scratch: Scratch::default(),
+            keys: Keys::default(),
         }
     }
 }

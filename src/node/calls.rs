@@ -175,21 +175,58 @@ impl<const N: usize> Call<N> {
         self.new_utf16(units)
     }
 
+    /// Reads a string into `bytes`, a byte a unit or, if a unit needs two, two: then `true`.
+    #[inline]
+    pub(super) fn string(
+        &self,
+        argument: sys::napi_value,
+        units: &mut Vec<u16>,
+        bytes: &mut Vec<u8>,
+    ) -> Result<bool> {
+        const SHORT: usize = 1024;
+        if units.len() < SHORT {
+            units.resize(SHORT, 0);
+        }
+        let mut length = self.units(argument, units)?;
+        if length + 1 == units.len() {
+            // There may be more than was copied.
+            units.resize(self.length(argument)? + 2, 0);
+            length = self.units(argument, units)?;
+        }
+        Ok(narrow(units.get(..length).unwrap_or_default(), bytes))
+    }
+
+    /// An array with room for so many elements.
+    pub(super) fn new_array(&self, length: usize) -> Result<sys::napi_value> {
+        let mut array = ptr::null_mut();
+        // SAFETY: the result is valid for writes.
+        let status =
+            unsafe { sys::napi_create_array_with_length(self.env, length, &raw mut array) };
+        expect(status, array)
+    }
+
+    /// Puts a value into an array.
+    pub(super) fn set_element(
+        &self,
+        array: sys::napi_value,
+        index: usize,
+        value: sys::napi_value,
+    ) -> Result<()> {
+        #[expect(clippy::cast_possible_truncation, reason = "arrays are short")]
+        // SAFETY: all three are live values of this call.
+        let status = unsafe { sys::napi_set_element(self.env, array, index as u32, value) };
+        expect(status, ())
+    }
+
     /// An array of two values; a missing one is `undefined`.
     pub(super) fn new_pair(
         &self,
         first: sys::napi_value,
         second: sys::napi_value,
     ) -> Result<sys::napi_value> {
-        let mut pair = ptr::null_mut();
-        // SAFETY: the result is valid for writes.
-        let status = unsafe { sys::napi_create_array_with_length(self.env, 2, &raw mut pair) };
-        expect(status, ())?;
+        let pair = self.new_array(2)?;
         for (index, value) in [first, second].into_iter().enumerate().filter(|of| !of.1.is_null()) {
-            #[expect(clippy::cast_possible_truncation, reason = "0 or 1")]
-            // SAFETY: all three are live values of this call.
-            let status = unsafe { sys::napi_set_element(self.env, pair, index as u32, value) };
-            expect(status, ())?;
+            self.set_element(pair, index, value)?;
         }
         Ok(pair)
     }
@@ -205,6 +242,20 @@ impl<const N: usize> Call<N> {
         };
         expect(status, value)
     }
+}
+
+/// Fills `bytes` with a byte a unit; or, if one unit needs two, with two each: then `true`.
+#[inline]
+fn narrow(units: &[u16], bytes: &mut Vec<u8>) -> bool {
+    bytes.clear();
+    let wide = units.iter().fold(0, |all, unit| all | unit) > 0xff;
+    if wide {
+        bytes.extend(units.iter().flat_map(|unit| unit.to_le_bytes()));
+    } else {
+        #[expect(clippy::cast_possible_truncation, reason = "no unit is above 255")]
+        bytes.extend(units.iter().map(|unit| *unit as u8));
+    }
+    wide
 }
 
 #[inline]

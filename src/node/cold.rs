@@ -86,7 +86,7 @@ fn read_stats(face: &Face, call: &Call<0>) -> Result<sys::napi_value> {
     call.new_latin1(to_json(&stats)?.as_bytes())
 }
 
-fn to_json(figures: &impl Serialize) -> Result<String> {
+pub(super) fn to_json(figures: &impl Serialize) -> Result<String> {
     serde_json::to_string(figures).map_err(|_| Error::System { call: "JSON", errno: 0 })
 }
 

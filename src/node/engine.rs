@@ -1,12 +1,12 @@
 //! The engine of one JavaScript environment: what all its calls share.
 
 use super::buffers::Buffers;
-use super::{cold, hot, lru, news};
+use super::{cold, hot, keys, lru, news, values};
 use crate::entry::Namespace;
 use crate::error::{Error, Result};
 use crate::hub::{self, Hub, HubName};
 use crate::member::{Member, Notice, Role};
-use crate::store::Settings;
+use crate::store::{Place, Settings};
 
 use napi::bindgen_prelude::{
     FnArgs, Function, FunctionRef, JsObjectValue, JsValue, Object, Uint32Array, Unknown,
@@ -50,6 +50,13 @@ pub(super) struct Face {
     pub(super) namespace: Namespace,
 }
 
+impl Face {
+    /// An object with the same methods for the keys of another namespace.
+    pub(super) fn other(&self, env: &Env, namespace: Namespace) -> napi::Result<sys::napi_value> {
+        Ok(self.engine.face(env, namespace)?.raw())
+    }
+}
+
 impl Deref for Face {
     type Target = Engine;
 
@@ -66,12 +73,24 @@ struct State {
 }
 
 /// The methods of the object that `open` returns.
-const METHODS: [(&CStr, sys::napi_callback); 30] = [
+const METHODS: [(&CStr, sys::napi_callback); 42] = [
     (c"get", Some(hot::get)),
     (c"has", Some(hot::has)),
     (c"set", Some(hot::set)),
     (c"remove", Some(hot::remove)),
     (c"incr", Some(hot::incr)),
+    (c"getNew", Some(values::get_new)),
+    (c"put", Some(values::put)),
+    (c"incrFor", Some(values::incr_for)),
+    (c"exchange", Some(values::exchange)),
+    (c"take", Some(values::take)),
+    (c"touch", Some(values::touch)),
+    (c"ttl", Some(values::ttl)),
+    (c"scan", Some(keys::scan)),
+    (c"clearSome", Some(keys::clear_some)),
+    (c"usage", Some(keys::usage)),
+    (c"bound", Some(keys::bound)),
+    (c"namespace", Some(keys::namespace)),
     (c"lock", Some(hot::lock)),
     (c"unlock", Some(hot::unlock)),
     (c"isLast", Some(hot::is_last)),
@@ -248,17 +267,41 @@ impl Engine {
         unsafe { self.status.get().write(tag) };
     }
 
+    /// Tells JavaScript the tag and the version of what was read.
+    #[inline]
+    pub(super) fn set_read(&self, tag: u32, version: u64) {
+        self.set_status(tag);
+        // As of tickets: exact for a year at four million changes of a shard a second.
+        #[expect(clippy::cast_precision_loss, reason = "as it says")]
+        let version = version as f64;
+        // SAFETY: as above; the status has eight elements, and its fifth and sixth hold a double.
+        unsafe { self.status.get().add(4).cast::<f64>().write_unaligned(version) };
+    }
+
+    /// Tells JavaScript where a scan goes on, or that it has ended.
+    pub(super) fn set_place(&self, place: Option<Place>) {
+        let Place { shard, position } = place.unwrap_or_default();
+        #[expect(clippy::cast_possible_truncation, reason = "shards are few")]
+        self.set_news(shard as u32, u32::from(place.is_none()));
+        // SAFETY: as above; the status has eight elements.
+        #[expect(clippy::cast_possible_truncation, reason = "two halves")]
+        unsafe {
+            self.status.get().add(6).write(position as u32);
+            self.status.get().add(7).write((position >> 32) as u32);
+        }
+    }
+
     /// Tells JavaScript that it has changed what it watches itself, and is to look.
     #[cold]
     pub(super) fn set_own_news(&self) {
-        // SAFETY: as above; the status has four elements.
+        // SAFETY: as above; the status has eight elements.
         unsafe { self.status.get().add(3).write(1) };
     }
 
     /// Tells JavaScript what kind of news it got, and of which watch; or the halves of a place.
     #[inline]
     pub(super) fn set_news(&self, kind: u32, watch: u32) {
-        // SAFETY: as above; the status has four elements.
+        // SAFETY: as above; the status has eight elements.
         unsafe {
             self.status.get().add(1).write(kind);
             self.status.get().add(2).write(watch);

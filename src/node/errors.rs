@@ -16,6 +16,7 @@ const fn code(error: &Error) -> &'static str {
         Error::NotANumber { .. } => "ERR_NOT_A_NUMBER",
         Error::OutOfRange(_) | Error::BadSize { .. } => "ERR_OUT_OF_RANGE",
         Error::TooManyMembers { .. } => "ERR_TOO_MANY_MEMBERS",
+        Error::TooManyNamespaces { .. } => "ERR_TOO_MANY_NAMESPACES",
         Error::NoHub(_) => "ERR_NO_PRIMARY",
         Error::Refused(_) => "ERR_REFUSED",
         Error::LayoutMismatch { .. } => "ERR_LAYOUT_MISMATCH",
@@ -37,7 +38,9 @@ fn details(error: &Error) -> Value {
             json!({ "length": length, "maximum": maximum })
         }
         Error::NotANumber { kind } => json!({ "type": kind }),
-        Error::TooManyMembers { maximum } => json!({ "maximum": maximum }),
+        Error::TooManyMembers { maximum } | Error::TooManyNamespaces { maximum } => {
+            json!({ "maximum": maximum })
+        }
         Error::LayoutMismatch { ours, theirs } => json!({ "ours": ours, "theirs": theirs }),
         Error::BadSize { size, minimum, maximum } => {
             json!({ "size": size, "minimum": minimum, "maximum": maximum })

@@ -34,7 +34,7 @@ fn get_value(face: &Face, call: &Call<1>) -> Result<sys::napi_value> {
             face.set_status(0);
             return Ok(ptr::null_mut());
         };
-        face.set_status(read.tag as u32);
+        face.set_read(read.tag as u32, read.version);
         to_js(call, &read, buffers)
     })
 }
@@ -93,7 +93,7 @@ fn add_to_number(face: &Face, call: &Call<2>) -> Result<sys::napi_value> {
 
 /// Nobody rouses a member for what it has done itself.
 #[inline(always)]
-fn pass_on_news(face: &Face, store: &Store) {
+pub(super) fn pass_on_news(face: &Face, store: &Store) {
     if store.take_news() {
         face.set_own_news();
     }

@@ -13,9 +13,11 @@ mod cold;
 mod engine;
 mod errors;
 mod hot;
+mod keys;
 mod lru;
 mod news;
 mod payload;
+mod values;
 
 use engine::Engine;
 use napi::bindgen_prelude::{Either3, Null, Object, Undefined};
@@ -26,7 +28,7 @@ use napi_derive::napi;
 ///
 /// `host` holds `role` (`'primary'` or `'worker'`), `status` (a `Uint32Array`, whose first element
 /// gets the tag of each value read, the next two the kind of each of the news and the watch that it is
-/// of), `makeError(code, message, details)`, `warn(message)`, `news()`, which is called when there
+/// of; see `lib/status.js`), `makeError(code, message, details)`, `warn(message)`, `news()`, which is called when there
 /// is something for `next()` to give, and `processors`, of which the process may use so many.
 ///
 /// # Errors

@@ -46,52 +46,17 @@ pub(super) fn from_js<'b, const N: usize>(
         Tag::Number => Value::number(call.number(payload)?),
         Tag::Undefined | Tag::Null | Tag::False | Tag::True => Value::bytes(tag, &[]),
         Tag::OneByteString | Tag::TwoByteString => {
-            let wide = read_string(call, payload, value_units, value_bytes)?;
+            let wide = call.string(payload, value_units, value_bytes)?;
             let tag = if wide { Tag::TwoByteString } else { Tag::OneByteString };
             Value::bytes(tag, value_bytes)
         }
         Tag::OneByteJson | Tag::TwoByteJson => {
-            let wide = read_string(call, payload, value_units, value_bytes)?;
+            let wide = call.string(payload, value_units, value_bytes)?;
             let tag = if wide { Tag::TwoByteJson } else { Tag::OneByteJson };
             Value::bytes(tag, value_bytes)
         }
         Tag::Clone | Tag::Buffer | Tag::Bytes => Value::bytes(tag, call.bytes(payload)?),
     })
-}
-
-/// Reads a string into `bytes`; whether it takes two bytes a unit.
-#[inline]
-fn read_string<const N: usize>(
-    call: &Call<N>,
-    argument: sys::napi_value,
-    units: &mut Vec<u16>,
-    bytes: &mut Vec<u8>,
-) -> Result<bool> {
-    const SHORT: usize = 1024;
-    if units.len() < SHORT {
-        units.resize(SHORT, 0);
-    }
-    let mut length = call.units(argument, units)?;
-    if length + 1 == units.len() {
-        // There may be more than was copied.
-        units.resize(call.length(argument)? + 2, 0);
-        length = call.units(argument, units)?;
-    }
-    Ok(narrow(units.get(..length).unwrap_or_default(), bytes))
-}
-
-/// Fills `bytes` with a byte a unit; or, if one unit needs two, with two each: then `true`.
-#[inline]
-fn narrow(units: &[u16], bytes: &mut Vec<u8>) -> bool {
-    bytes.clear();
-    let wide = units.iter().fold(0, |all, unit| all | unit) > 0xff;
-    if wide {
-        bytes.extend(units.iter().flat_map(|unit| unit.to_le_bytes()));
-    } else {
-        #[expect(clippy::cast_possible_truncation, reason = "no unit is above 255")]
-        bytes.extend(units.iter().map(|unit| *unit as u8));
-    }
-    wide
 }
 
 #[inline]

@@ -25,6 +25,8 @@ pub struct Draft {
     pub meta: Meta,
     /// Size class of its block.
     pub class: u64,
+    /// When it ends; 0: never.
+    pub expiry: u64,
 }
 
 impl Draft {
@@ -49,7 +51,21 @@ impl Draft {
         };
         let bytes = meta.value_offset() + value_bytes;
         let too_large = Error::ValueTooLarge { length: bytes, maximum: MAX_BLOCK };
-        Ok(Self { meta, class: blocks::class_of(bytes).ok_or(too_large)? })
+        Ok(Self { meta, class: blocks::class_of(bytes).ok_or(too_large)?, expiry: 0 })
+    }
+
+    /// The same, but it ends.
+    #[inline]
+    #[must_use]
+    pub const fn ending(self, expiry: u64) -> Self {
+        Self { expiry, ..self }
+    }
+
+    /// Bytes of its block.
+    #[inline]
+    #[must_use]
+    pub const fn bytes(&self) -> u64 {
+        blocks::class_bytes(self.class)
     }
 }
 
@@ -111,11 +127,11 @@ impl Shard<'_> {
             return Ok(None);
         };
         let version = self.next_version(changes)?;
-        self.fill(block, key, draft.meta, value, run)?;
+        self.fill(block, key, draft, value, run)?;
         changes.set(block.add(word::STAMP), stamp(version, 0))?;
-        let mut bytes = blocks::class_bytes(draft.class);
+        let mut bytes = draft.bytes();
         if let Some(run) = run {
-            bytes += run.pages() * PAGE;
+            bytes += run.bytes();
             self.own(changes, run)?;
         }
         changes.add(self.at(shard::BYTES_USED), bytes)?;
@@ -128,16 +144,17 @@ impl Shard<'_> {
         &self,
         block: Offset,
         key: &Key<'_>,
-        meta: Meta,
+        draft: Draft,
         value: &Value<'_>,
         run: Option<&Building<'_>>,
     ) -> Result<()> {
+        let meta = draft.meta;
         let region = self.segment.region();
         let store = |at: Offset, word| region.store(at, word, Ordering::Relaxed);
         // A block that was never cut off before holds what stood in its pages. The stamp of no entry
         // must be visible before the link to this one is.
         store(block.add(word::STAMP), 0)?;
-        store(block.add(word::EXPIRY), 0)?;
+        store(block.add(word::EXPIRY), draft.expiry)?;
         store(block.add(word::META), meta.to_word())?;
         store(block.add(word::LENGTH), value.bytes.len() as u64)?;
         region.write_bytes(block.add(word::KEY), key.bytes())?;
@@ -204,7 +221,11 @@ impl Shard<'_> {
         Ok(bytes)
     }
 
-    fn bytes_of(&self, entry: Offset) -> Result<u64> {
+    /// Bytes of the block of an entry and of its run.
+    ///
+    /// # Errors
+    /// As above.
+    pub fn bytes_of(&self, entry: Offset) -> Result<u64> {
         let run = self.run_of_entry(entry)?.map_or(0, |(_, pages)| pages * PAGE);
         Ok(self.blocks().bytes_of(entry)? + run)
     }

@@ -9,6 +9,7 @@ mod values;
 pub use entries::{Draft, build_run};
 pub use values::{Glance, Read, Run, Scratch};
 
+use crate::clock;
 use crate::entry::Key;
 use crate::error::Result;
 use crate::heap::blocks::Blocks;
@@ -30,6 +31,8 @@ pub enum Attempt<T> {
     Done(T),
     /// The size class has no free block; nothing was changed.
     NeedsSpan(u64),
+    /// Only the clock can say whether an entry has expired; nothing was changed.
+    NeedsClock,
 }
 
 /// A shard, and its parts.
@@ -130,17 +133,35 @@ impl<'s> Shard<'s> {
         me: MemberId,
         mut operation: impl FnMut(&Held<'s>) -> Result<Attempt<T>>,
     ) -> Result<T> {
-        let mut span = None;
+        self.change_by_clock(me, |held, _| operation(held))
+    }
+
+    /// The same for an operation that may need the clock, as [`clock::since_boot_ms`] tells it; it
+    /// gets it once it has said so, for the clock is not read under the latch.
+    ///
+    /// # Errors
+    /// As above.
+    #[inline(always)]
+    pub fn change_by_clock<T>(
+        &self,
+        me: MemberId,
+        mut operation: impl FnMut(&Held<'s>, Option<u64>) -> Result<Attempt<T>>,
+    ) -> Result<T> {
+        let (mut span, mut now) = (None, None);
         loop {
             let held = self.hold(me)?;
             if let Some((class, building)) = span.take() {
                 self.install(&held, class, building)?;
             }
-            match operation(&held)? {
+            match operation(&held, now)? {
                 Attempt::Done(done) => return Ok(done),
                 Attempt::NeedsSpan(class) => {
                     drop(held);
                     span = Some((class, entries::build_span(self.segment, me)?));
+                }
+                Attempt::NeedsClock => {
+                    drop(held);
+                    now = Some(clock::since_boot_ms());
                 }
             }
         }
@@ -157,13 +178,13 @@ impl<'s> Shard<'s> {
         Ok(version)
     }
 
-    /// Whether somebody may watch a key.
+    /// Whether somebody may watch the keys of a hash.
     ///
     /// # Errors
     /// As above.
     #[inline]
-    pub fn is_watched(&self, key: &Key<'_>) -> Result<bool> {
-        Ok(self.load(shard::WATCHED)? & log::filter_bit(key.hash()) != 0)
+    pub fn is_watched(&self, hash: u64) -> Result<bool> {
+        Ok(self.load(shard::WATCHED)? & log::filter_bit(hash) != 0)
     }
 
     /// Reads one of its words, which the latch orders.

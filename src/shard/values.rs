@@ -1,6 +1,7 @@
 //! Copying values out of a shard. Without the latch, whatever is copied is still to be validated.
 
 use super::Shard;
+use crate::clock;
 use crate::entry::{Key, Meta, Tag, word};
 use crate::error::{Error, Result};
 use crate::heap::fact::Fact;
@@ -25,11 +26,14 @@ pub struct Read {
     pub length: usize,
     /// Version of the entry.
     pub version: u64,
+    /// When the entry ends, by [`clock::since_boot_ms`]; 0: never.
+    pub expiry: u64,
 }
 
 impl Read {
     /// Nothing yet.
-    pub const NOTHING: Self = Self { tag: Tag::Undefined, number: 0.0, length: 0, version: 0 };
+    pub const NOTHING: Self =
+        Self { tag: Tag::Undefined, number: 0.0, length: 0, version: 0, expiry: 0 };
 }
 
 /// How far one try got.
@@ -40,6 +44,8 @@ pub enum Glance {
     Value,
     /// There is no such entry.
     Missing,
+    /// There is, but it has ended.
+    Ended,
     /// What was read does not belong together.
     Again,
 }
@@ -150,6 +156,10 @@ impl Shard<'_> {
         let stamp = words.word_at(found.entry.add(word::STAMP))?;
         read.tag = meta.tag;
         read.version = stamp >> 1;
+        read.expiry = words.word_at(found.entry.add(word::EXPIRY))?;
+        if read.expiry != 0 && read.expiry <= clock::since_boot_ms() {
+            return Ok(Glance::Ended);
+        }
         match meta.tag {
             Tag::Undefined | Tag::Null | Tag::False | Tag::True => {}
             Tag::Number => {

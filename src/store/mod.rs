@@ -1,10 +1,21 @@
-//! Values by key: what users know as get, set, remove, has and incr.
+//! Values by key: what users know as get, set, remove, has, incr, and what is made of them.
 //!
-//! Writers work under the latch of the key's shard and make each change by one intent (`write.rs`).
-//! Readers take no latch and write nothing (`read.rs`).
+//! Readers take no latch and write nothing (`read.rs`, and for all keys `scan.rs`). Writers
+//! (`write.rs`) work under the latch of the key's shard and make each change by one intent (`put.rs`),
+//! numbers in place (`numbers.rs`). Entries may end (`expire.rs`) and stand in a namespace
+//! (`namespaces.rs`).
 
+mod expire;
+mod namespaces;
+mod numbers;
+mod put;
 mod read;
+mod scan;
 mod write;
+
+pub use expire::{Sweep, Swept, ms_until};
+pub use namespaces::{NamespaceStats, Usage};
+pub use scan::{Keys, Place, Prefix};
 
 pub use crate::shard::{Read, Scratch};
 
@@ -13,7 +24,7 @@ use crate::error::Result;
 use crate::heap::{self, pages};
 use crate::log;
 use crate::segment::Segment;
-use crate::segment::layout::{LOG_RECORD, Layout, header, member, shard};
+use crate::segment::layout::{LOG_RECORD, Layout, header, member, namespace, shard};
 use crate::segment::members::{self, MemberId};
 use crate::shard::Shard;
 use crate::sync::Ordering;
@@ -79,6 +90,29 @@ pub struct Store {
     me: MemberId,
     reads: Cell<u64>,
     has_news: Cell<bool>,
+    /// Where it goes on to look for what has ended.
+    sweep: Cell<Sweep>,
+}
+
+/// On what a change depends: the entry of its key, as it is when the change would happen.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Condition {
+    /// Nothing.
+    Always,
+    /// There is none.
+    Absent,
+    /// There is one.
+    Present,
+    /// There is one, of this version.
+    Version(u64),
+}
+
+impl Condition {
+    /// What was read still stands there.
+    #[must_use]
+    pub fn is_still(read: Option<&Read>) -> Self {
+        read.map_or(Self::Absent, |read| Self::Version(read.version))
+    }
 }
 
 /// Since when each change of a key leaves a record.
@@ -95,12 +129,14 @@ pub struct Watched {
 /// What `stats` tells.
 #[derive(Debug, Clone, Serialize)]
 pub struct Stats {
-    /// Entries in all shards.
+    /// Entries of users, in all namespaces.
     pub entries: u64,
     /// Bytes of the page area.
     pub bytes: Bytes,
     /// Shards.
     pub shards: u64,
+    /// Namespaces that have a name.
+    pub namespaces: Vec<NamespaceStats>,
     /// Attached members, but for the hub.
     pub members: Vec<MemberStats>,
     /// Operations of all attached members so far; of reads, up to 63 of each may not be in yet.
@@ -152,7 +188,8 @@ impl Store {
     /// The store in `segment`, for the member `me`.
     #[must_use]
     pub const fn new(segment: Arc<Segment>, me: MemberId) -> Self {
-        Self { segment, me, reads: Cell::new(0), has_news: Cell::new(false) }
+        let (reads, has_news) = (Cell::new(0), Cell::new(false));
+        Self { segment, me, reads, has_news, sweep: Cell::new(Sweep::START) }
     }
 
     /// The segment that the store is in.
@@ -227,6 +264,7 @@ impl Store {
             entries: 0,
             bytes: Bytes { used: 0, free: 0, maximum: layout.area_bytes(), entries: 0 },
             shards: layout.shards,
+            namespaces: self.namespaces()?,
             members: Vec::new(),
             operations: Operations::default(),
             latch_waits: 0,
@@ -235,7 +273,9 @@ impl Store {
         for number in 0..layout.shards {
             let base = layout.shard(number);
             let field = |field| region.load(base.add(field), Ordering::Relaxed);
-            stats.entries = stats.entries.wrapping_add(field(shard::ENTRIES)?);
+            let package = field(shard::PACKAGE + namespace::ENTRIES)?;
+            stats.entries =
+                stats.entries.wrapping_add(field(shard::ENTRIES)?.wrapping_sub(package));
             stats.bytes.entries = stats.bytes.entries.wrapping_add(field(shard::BYTES_USED)?);
         }
         stats.bytes.free = pages::free_pages(&self.segment)? * crate::segment::layout::PAGE;

@@ -16,12 +16,14 @@
 //! be overtaken again and again by writers.
 
 use super::Store;
+use super::put::has_ended;
+use crate::clock;
 use crate::entry::{Key, word};
 use crate::error::{Error, Result};
 use crate::heap::hazard;
 use crate::intent::{self, Overlay};
 use crate::segment::layout::shard;
-use crate::shard::{Glance, Read, Scratch, Shard};
+use crate::shard::{Attempt, Glance, Read, Scratch, Shard};
 use crate::sync::{Ordering, fence};
 use crate::table::Found;
 
@@ -48,12 +50,35 @@ impl Store {
             if intent::is_unchanged(region, shard.base(), sequence)? {
                 match glance? {
                     Glance::Value => return Ok(Some(read)),
-                    Glance::Missing => return Ok(None),
+                    Glance::Missing | Glance::Ended => return Ok(None),
                     Glance::Again => {}
                 }
             }
         }
         self.read_again(shard, key, scratch)
+    }
+
+    /// Whether a value that was read is still the newest one, by its version. `false` may also mean
+    /// that it could not be told at once.
+    ///
+    /// # Errors
+    /// [`Error::Corrupted`] if the segment is damaged.
+    #[inline(always)]
+    pub fn is_current(&self, key: &Key<'_>, version: u64) -> Result<bool> {
+        let shard = Shard::of(&self.segment, key);
+        let region = self.segment.region();
+        let sequence = intent::sequence(region, shard.base())?;
+        if sequence & 1 != 0 {
+            return Ok(false);
+        }
+        let Ok(Some(found)) = shard.table().find(region, key) else {
+            return Ok(false);
+        };
+        let stamp = region.load(found.entry.add(word::STAMP), Ordering::Relaxed)?;
+        let expiry = shard.expiry_of(Some(&found))?;
+        Ok(intent::is_unchanged(region, shard.base(), sequence)?
+            && stamp >> 1 == version
+            && (expiry == 0 || expiry > clock::since_boot_ms()))
     }
 
     /// The value of a key as of a version: it is what all changes up to that one have made it, and
@@ -80,14 +105,18 @@ impl Store {
     /// [`Error::Busy`]; [`Error::Corrupted`].
     pub fn version_of(&self, key: &Key<'_>) -> Result<(u64, bool)> {
         let shard = Shard::of(&self.segment, key);
-        let _held = shard.hold(self.me)?;
-        match shard.table().find(self.segment.region(), key)? {
-            Some(found) => {
-                let stamp_at = found.entry.add(word::STAMP);
-                Ok((self.segment.region().load(stamp_at, Ordering::Relaxed)? >> 1, true))
-            }
-            None => Ok((shard.load(shard::VERSION)?, false)),
-        }
+        shard.change_by_clock(self.me, |_, now| {
+            let found = shard.table().find(self.segment.region(), key)?;
+            let version = match (&found, has_ended(shard.expiry_of(found.as_ref())?, now)) {
+                (_, None) => return Ok(Attempt::NeedsClock),
+                (Some(found), Some(false)) => {
+                    let stamp_at = found.entry.add(word::STAMP);
+                    (self.segment.region().load(stamp_at, Ordering::Relaxed)? >> 1, true)
+                }
+                _ => (shard.load(shard::VERSION)?, false),
+            };
+            Ok(Attempt::Done(version))
+        })
     }
 
     /// Whether there is an entry with this key.
@@ -96,19 +125,30 @@ impl Store {
     /// [`Error::Corrupted`] if the segment is damaged.
     #[inline]
     pub fn has(&self, key: &Key<'_>) -> Result<bool> {
+        Ok(self.end_of(key)?.is_some())
+    }
+
+    /// When the entry of a key ends, by [`clock::since_boot_ms`], 0: never; `None` if there is none.
+    ///
+    /// # Errors
+    /// [`Error::Corrupted`] if the segment is damaged.
+    #[inline]
+    pub fn end_of(&self, key: &Key<'_>) -> Result<Option<u64>> {
         self.count_read()?;
         let shard = Shard::of(&self.segment, key);
         let region = self.segment.region();
         let sequence = intent::sequence(region, shard.base())?;
         if sequence & 1 == 0 {
             let found = shard.table().find(region, key);
-            if let Ok(found) = found
-                && intent::is_unchanged(region, shard.base(), sequence)?
-            {
-                return Ok(found.is_some());
+            if let Ok(found) = found {
+                let expiry = shard.expiry_of(found.as_ref())?;
+                if intent::is_unchanged(region, shard.base(), sequence)? {
+                    let has_ended = expiry != 0 && expiry <= clock::since_boot_ms();
+                    return Ok(found.filter(|_| !has_ended).map(|_| expiry));
+                }
             }
         }
-        self.read_again(shard, key, &mut Scratch::default()).map(|read| read.is_some())
+        Ok(self.read_again(shard, key, &mut Scratch::default())?.map(|read| read.expiry))
     }
 
     #[cold]
@@ -140,12 +180,13 @@ impl Store {
                 Ok(Glance::Again) => continue,
                 // `read_entry` has validated it by its stamp.
                 Ok(Glance::Value) if is_even => return Ok(Some(read)),
+                Ok(Glance::Ended) if is_even => return Ok(None),
                 _ => {}
             }
             if intent::is_unchanged(region, shard.base(), sequence)? {
                 return match glance? {
                     Glance::Value => Ok(Some(read)),
-                    Glance::Missing | Glance::Again => Ok(None),
+                    Glance::Missing | Glance::Ended | Glance::Again => Ok(None),
                 };
             }
         }
@@ -205,6 +246,10 @@ impl Store {
     ) -> Result<Glance> {
         let region = self.segment.region();
         let run = shard.run_of(region, found)?;
+        let expiry = shard.expiry_of(Some(found))?;
+        if expiry != 0 && expiry <= clock::since_boot_ms() {
+            return Ok(if is_still_there()? { Glance::Ended } else { Glance::Again });
+        }
         hazard::protect(&self.segment, self.me, run.page)?;
         let copied = match is_still_there() {
             Ok(true) => shard.copy_run(run, scratch).map(|()| true),
@@ -212,7 +257,7 @@ impl Store {
         };
         hazard::unprotect(&self.segment, self.me)?;
         let length = usize::try_from(run.length).unwrap_or(0);
-        *read = Read { tag: found.meta.tag, number: 0.0, length, version: stamp >> 1 };
+        *read = Read { tag: found.meta.tag, number: 0.0, length, version: stamp >> 1, expiry };
         Ok(if copied? { Glance::Value } else { Glance::Again })
     }
 }

@@ -7,6 +7,7 @@
 //! they count.
 
 mod cache;
+mod counts;
 mod locks;
 
 use crate::entry::{Meta, word};
@@ -150,6 +151,7 @@ fn check_shard(
     if number < segment.layout().shards {
         let locks = check.table(segment.layout().locks(number))?;
         check.locks(&locks, census)?;
+        check.counts(&entries)?;
     } else {
         check.cache(&entries, runs)?;
     }

@@ -8,6 +8,8 @@
 //! members       256 B     a slot each: who it is, its wake word, what it is building, its counters
 //! shards        4 KiB     latch, sequence, intent; bounds of tables, heap and log; the last is the
 //!                         cache's
+//! namespaces    16 B      what each shard counts for each namespace; in the row of the cache's shard,
+//!                         their bounds
 //! pages         8 B       one word of fact for each page of the page area
 //! spans         32 B      what a span's blocks are like, for each place where a span may stand
 //! buckets       8 B       the heads of the chains: an array for each shard's values, one for its
@@ -18,7 +20,7 @@
 
 mod words;
 
-pub use words::{cache, domain, header, member, shard, span, table};
+pub use words::{cache, domain, header, member, namespace, shard, span, table};
 
 use crate::error::{Error, Result};
 use crate::segment::region::Offset;
@@ -26,7 +28,7 @@ use crate::segment::region::Offset;
 /// "csm-seg" and a zero byte: the first word of a segment.
 pub const MAGIC: u64 = u64::from_le_bytes(*b"csm-seg\0");
 /// Raised with every change of the layout or of the protocol on it.
-pub const VERSION: u64 = 2;
+pub const VERSION: u64 = 3;
 
 /// Bytes of a page: the grain of the page area and of what the system is asked for.
 pub const PAGE: u64 = 4096;
@@ -43,6 +45,9 @@ pub const MEMBERS: u64 = 1024;
 
 /// Number of block size classes: 64 bytes to 4096, four to each doubling.
 pub const CLASSES: u64 = 25;
+
+/// Sets of keys apart from each other, the users' common one and the package's own included.
+pub const NAMESPACES: u16 = 256;
 
 /// Locks of a shard that keep their entry while nobody holds them.
 pub const LOCK_SEATS: u64 = 32;
@@ -77,6 +82,7 @@ pub struct Layout {
     pub log_bytes: u64,
     members_at: u64,
     shards_at: u64,
+    namespaces_at: u64,
     facts_at: u64,
     spans_at: u64,
     buckets_at: u64,
@@ -138,7 +144,8 @@ impl Layout {
 
         let members_at = PAGE;
         let shards_at = members_at + MEMBERS * member::BYTES;
-        let facts_at = shards_at + (shards + 1) * shard::BYTES;
+        let namespaces_at = shards_at + (shards + 1) * shard::BYTES;
+        let facts_at = namespaces_at + (shards + 1) * u64::from(NAMESPACES) * namespace::BYTES;
         let all_buckets = shards * (buckets + lock_buckets) + cache_buckets;
         let fixed = facts_at + all_buckets * 8 + shards * to_page(log_records * LOG_RECORD);
         // What is left holds whole spans, each with its facts and its record.
@@ -168,6 +175,7 @@ impl Layout {
             log_bytes,
             members_at,
             shards_at,
+            namespaces_at,
             facts_at,
             spans_at,
             buckets_at,
@@ -188,6 +196,35 @@ impl Layout {
     #[must_use]
     pub const fn shard(&self, shard: u64) -> Offset {
         Offset::new(self.shards_at + shard * shard::BYTES)
+    }
+
+    /// What a shard counts for a namespace; see [`namespace`]. Nothing for the users' common one,
+    /// number 0: it has what is left. Those from number 2 on have memory once one of them is used.
+    #[inline]
+    #[must_use]
+    pub const fn namespace(&self, shard: u64, number: u16) -> Option<Offset> {
+        match number {
+            0 => None,
+            1 => Some(self.shard(shard).add(shard::PACKAGE)),
+            _ => Some(self.namespace_row(shard, number)),
+        }
+    }
+
+    /// How many bytes a namespace from number 2 on may have in all shards; 0: no bound.
+    #[must_use]
+    pub const fn namespace_bound(&self, number: u16) -> Offset {
+        self.namespace_row(self.cache(), number)
+    }
+
+    const fn namespace_row(&self, shard: u64, number: u16) -> Offset {
+        let place = shard * NAMESPACES as u64 + (number % NAMESPACES) as u64;
+        Offset::new(self.namespaces_at + place * namespace::BYTES)
+    }
+
+    /// Where all those stand, as start and length in whole pages.
+    #[must_use]
+    pub const fn namespaces_range(&self) -> (u64, u64) {
+        (self.namespaces_at, self.facts_at - self.namespaces_at)
     }
 
     /// The fact of a page.
@@ -256,7 +293,7 @@ impl Layout {
     /// Bytes in front that are given memory when the segment is made.
     #[must_use]
     pub const fn fixed_bytes(&self) -> u64 {
-        self.facts_at
+        self.namespaces_at
     }
 
     /// Where the facts of the first `pages` pages and the records of their spans stand, as two
@@ -308,7 +345,8 @@ mod tests {
             let ring = to_page(layout.log_records * LOG_RECORD);
             let ends = [
                 (layout.member(MEMBERS), layout.shards_at),
-                (layout.shard(layout.cache() + 1), layout.facts_at),
+                (layout.shard(layout.cache() + 1), layout.namespaces_at),
+                (layout.namespace_bound(255).add(namespace::BYTES), layout.facts_at),
                 (layout.fact(layout.pages), layout.spans_at),
                 (layout.span(layout.pages), layout.buckets_at),
                 (end_of(layout.table(layout.shards - 1)), layout.locks_at),
@@ -351,6 +389,7 @@ mod tests {
         const { assert!(domain::INTENT + domain::INTENT_PAIRS * 16 <= domain::BYTES) };
         assert!(header::PAGE_HINTS.word(32) <= header::MEND_DOMAIN);
         assert!(header::MEND_DOMAIN.add(domain::USER).bytes() <= PAGE);
+        const { assert!(shard::PACKAGE + namespace::BYTES <= shard::CLASSES) };
         const { assert!(shard::CLASSES + CLASSES * 8 <= shard::LOCK_TABLE) };
         const { assert!(shard::NEXT_SEAT + 8 <= shard::SEATS) };
         const { assert!(shard::CACHE + cache::BYTES <= shard::BYTES) };

@@ -84,6 +84,10 @@ pub mod shard {
     pub const LOG_KEPT: u64 = LOG_HEAD + 16;
     /// 1 once the ring has memory.
     pub const LOG_BACKED: u64 = LOG_HEAD + 24;
+    /// Entries that have an expiry.
+    pub const EXPIRING: u64 = LOG_HEAD + 32;
+    /// The counts of the package's own keys; see [`super::namespace`].
+    pub const PACKAGE: u64 = LOG_HEAD + 40;
     /// One word for each size class: the first span with a free block.
     pub const CLASSES: u64 = LOG_HEAD + 64;
     /// The counts of the table of locks; see [`super::table`].
@@ -96,6 +100,16 @@ pub mod shard {
     pub const CACHE: u64 = SEATS + super::LOCK_SEATS * 8;
     /// Bytes of a shard.
     pub const BYTES: u64 = super::PAGE;
+}
+
+/// Offsets in what a shard counts for a namespace.
+pub mod namespace {
+    /// Its entries.
+    pub const ENTRIES: u64 = 0;
+    /// Bytes of their blocks and runs.
+    pub const BYTES_USED: u64 = 8;
+    /// Bytes of the counts.
+    pub const BYTES: u64 = 16;
 }
 
 /// Offsets in the counts of a table.

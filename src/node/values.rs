@@ -1,0 +1,154 @@
+//! The calls on values beyond the hot ones: conditions, ends, exchanges.
+
+use super::buffers::{Buffers, read_key};
+use super::calls::{Call, method};
+use super::engine::Face;
+use super::hot::pass_on_news;
+use super::payload::{from_js, to_js};
+use crate::error::{Error, Result};
+use crate::store::{Condition, ms_until};
+use napi::sys;
+use std::ptr;
+
+method!(get_new, 2, get_if_new);
+method!(put, 6, put_value);
+method!(incr_for, 3, add_for);
+method!(exchange, 4, exchange_value);
+method!(take, 1, take_value);
+method!(touch, 2, set_end);
+method!(ttl, 1, time_left);
+
+/// In the status instead of a tag: the value is the one of the version that was given.
+const UNCHANGED: u32 = 255;
+
+/// `getNew(key, version)`: as `get`, but nothing if the value is still that of the version.
+#[inline]
+fn get_if_new(face: &Face, call: &Call<2>) -> Result<sys::napi_value> {
+    let [key, version] = call.arguments;
+    face.with_member(|member, buffers| {
+        let store = member.store();
+        let Buffers { key: key_buffer, scratch, .. } = buffers;
+        let key = read_key(store.segment(), face.namespace, call, key, key_buffer)?;
+        if store.is_current(&key, whole(call.number(version)?))? {
+            face.set_status(UNCHANGED);
+            return Ok(ptr::null_mut());
+        }
+        let Some(read) = store.get(&key, scratch)? else {
+            face.set_status(0);
+            return Ok(ptr::null_mut());
+        };
+        face.set_read(read.tag as u32, read.version);
+        to_js(call, &read, buffers)
+    })
+}
+
+/// `put(key, payload, tag, ttlMs, condition, version)`: the version of the change, 0 if the condition
+/// does not hold. Condition: 0 none, 1 absent, 2 present, 3 of that version. An infinite ttl is none.
+fn put_value(face: &Face, call: &Call<6>) -> Result<sys::napi_value> {
+    let [key, payload, tag, ttl, condition, version] = call.arguments;
+    face.with_member(|member, buffers| {
+        let store = member.store();
+        let Buffers { key: key_buffer, value_units, value_bytes, .. } = buffers;
+        let key = read_key(store.segment(), face.namespace, call, key, key_buffer)?;
+        let value = from_js(call, payload, tag, value_units, value_bytes)?;
+        let condition = match whole(call.number(condition)?) {
+            0 => Condition::Always,
+            1 => Condition::Absent,
+            2 => Condition::Present,
+            _ => Condition::Version(whole(call.number(version)?)),
+        };
+        let result = store.put(&key, &value, condition, ttl_of(call, ttl)?);
+        pass_on_news(face, store);
+        let length = value_bytes.len();
+        buffers.shrink(length);
+        #[expect(clippy::cast_precision_loss, reason = "as `number_of`")]
+        call.new_number(result?.unwrap_or(0) as f64)
+    })
+}
+
+/// `incrFor(key, by, ttlMs)`: the sum; if the number begins now, it ends then.
+fn add_for(face: &Face, call: &Call<3>) -> Result<sys::napi_value> {
+    let [key, by, ttl] = call.arguments;
+    face.with_member(|member, buffers| {
+        let store = member.store();
+        let key = read_key(store.segment(), face.namespace, call, key, &mut buffers.key)?;
+        let by = call.number(by)?;
+        let sum = match ttl_of(call, ttl)? {
+            Some(ttl_ms) => store.incr_for(&key, by, ttl_ms)?,
+            None => store.incr(&key, by)?,
+        };
+        pass_on_news(face, store);
+        call.new_number(sum)
+    })
+}
+
+/// `exchange(key, payload, tag, ttlMs)`: what stood there before, as `get`.
+fn exchange_value(face: &Face, call: &Call<4>) -> Result<sys::napi_value> {
+    let [key, payload, tag, ttl] = call.arguments;
+    face.with_member(|member, buffers| {
+        let store = member.store();
+        let Buffers { key: key_buffer, scratch, value_units, value_bytes, .. } = buffers;
+        let key = read_key(store.segment(), face.namespace, call, key, key_buffer)?;
+        let value = from_js(call, payload, tag, value_units, value_bytes)?;
+        let old = store.exchange(&key, &value, ttl_of(call, ttl)?, scratch)?;
+        pass_on_news(face, store);
+        let Some(old) = old else {
+            face.set_status(0);
+            return Ok(ptr::null_mut());
+        };
+        face.set_read(old.tag as u32, old.version);
+        to_js(call, &old, buffers)
+    })
+}
+
+/// `take(key)`: what stood there and is removed, as `get`.
+fn take_value(face: &Face, call: &Call<1>) -> Result<sys::napi_value> {
+    let [key] = call.arguments;
+    face.with_member(|member, buffers| {
+        let store = member.store();
+        let Buffers { key: key_buffer, scratch, .. } = buffers;
+        let key = read_key(store.segment(), face.namespace, call, key, key_buffer)?;
+        let old = store.take(&key, scratch)?;
+        pass_on_news(face, store);
+        let Some(old) = old else {
+            face.set_status(0);
+            return Ok(ptr::null_mut());
+        };
+        face.set_read(old.tag as u32, old.version);
+        to_js(call, &old, buffers)
+    })
+}
+
+/// `touch(key, ttlMs)`: whether there is such an entry.
+fn set_end(face: &Face, call: &Call<2>) -> Result<sys::napi_value> {
+    let [key, ttl] = call.arguments;
+    face.with_member(|member, buffers| {
+        let store = member.store();
+        let key = read_key(store.segment(), face.namespace, call, key, &mut buffers.key)?;
+        call.new_boolean(store.touch(&key, ttl_of(call, ttl)?)?)
+    })
+}
+
+/// `ttl(key)`: how many ms are left, infinite if it is there for ever, 0 if there is none.
+fn time_left(face: &Face, call: &Call<1>) -> Result<sys::napi_value> {
+    let [key] = call.arguments;
+    face.with_member(|member, buffers| {
+        let store = member.store();
+        let key = read_key(store.segment(), face.namespace, call, key, &mut buffers.key)?;
+        #[expect(clippy::cast_precision_loss, reason = "exact for 285 000 years")]
+        call.new_number(match store.end_of(&key)? {
+            None => 0.0,
+            Some(end) => ms_until(end).map_or(f64::INFINITY, |left| left as f64),
+        })
+    })
+}
+
+fn ttl_of<const N: usize>(call: &Call<N>, ttl: sys::napi_value) -> Result<Option<u64>> {
+    let ttl_ms = call.number(ttl)?;
+    Ok::<_, Error>(ttl_ms.is_finite().then(|| whole(ttl_ms.ceil())))
+}
+
+#[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "saturates")]
+pub(super) const fn whole(number: f64) -> u64 {
+    number as u64
+}

@@ -1,0 +1,215 @@
+//! Ends: how long an entry is there, and how those that have ended leave the table.
+//!
+//! An entry that has ended is given to nobody from that moment on; its memory comes back when a
+//! writer of its key meets it, or this sweep does. The hub sweeps in the background, and whoever
+//! finds no memory sweeps before it says so.
+
+use super::Store;
+use super::put::has_ended;
+use super::write::expiry_in;
+use crate::clock;
+use crate::entry::{Key, word};
+use crate::error::Result;
+use crate::intent;
+use crate::latch::Held;
+use crate::segment::layout::{member, shard, table};
+use crate::shard::{Attempt, Shard};
+use crate::sync::Ordering;
+use crate::table::Found;
+use arrayvec::ArrayVec;
+use std::time::{Duration, Instant};
+
+/// Entries that are taken out under the latch at a time.
+const ENDS: usize = 8;
+/// How long the sweep waits for a latch before it goes on elsewhere.
+const PATIENCE: Duration = Duration::from_millis(1);
+
+/// How long a caller that finds no memory looks for what has ended.
+const MOST_TIME: Duration = Duration::from_millis(20);
+/// Buckets that it looks at between two looks at the clock.
+const AT_A_TIME: u64 = 1024;
+
+/// Where a sweep goes on.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Sweep {
+    shard: u64,
+    bucket: u64,
+}
+
+impl Sweep {
+    /// The first bucket of all.
+    pub(super) const START: Self = Self { shard: 0, bucket: 0 };
+}
+
+/// What a sweep has done.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Swept {
+    /// Entries that were removed.
+    pub removed: u64,
+    /// Whether it has come to the end of the last shard, and begins anew.
+    pub is_around: bool,
+}
+
+impl Store {
+    /// Lets an entry end so many ms from now, or never; `false` if there is none. Its value and
+    /// version stay, and nobody is told.
+    ///
+    /// # Errors
+    /// [`crate::error::Error::Busy`]: nothing was changed.
+    pub fn touch(&self, key: &Key<'_>, ttl_ms: Option<u64>) -> Result<bool> {
+        self.count(member::WRITES, 1)?;
+        let expiry = expiry_in(ttl_ms);
+        let shard = Shard::of(&self.segment, key);
+        shard.change_by_clock(self.me, |held, now| {
+            let found = shard.table().find(self.segment.region(), key)?;
+            let old_expiry = shard.expiry_of(found.as_ref())?;
+            match (found, has_ended(old_expiry, now)) {
+                (_, None) => Ok(Attempt::NeedsClock),
+                (Some(found), Some(false)) => {
+                    shard.set_expiry(held, &found, old_expiry, expiry)?;
+                    Ok(Attempt::Done(true))
+                }
+                _ => Ok(Attempt::Done(false)),
+            }
+        })
+    }
+
+    /// Removes what has ended from up to so many buckets, from where it stopped last. Shards without
+    /// an entry that can end cost nothing.
+    ///
+    /// # Errors
+    /// [`crate::error::Error::Corrupted`]. Where a latch is taken for long, it goes on elsewhere.
+    pub fn sweep_ended(&self, sweep: &mut Sweep, buckets: u64) -> Result<Swept> {
+        let mut swept = Swept::default();
+        let mut left = buckets;
+        let now = clock::since_boot_ms();
+        while left > 0 {
+            let shard = Shard::new(&self.segment, sweep.shard);
+            let end = match shard.load(shard::EXPIRING)? {
+                0 => 0,
+                _ => shard.load(shard::TABLE + table::BUCKETS)?,
+            };
+            if sweep.bucket >= end {
+                *sweep = Sweep { shard: sweep.shard + 1, bucket: 0 };
+                if sweep.shard == self.segment.layout().shards {
+                    *sweep = Sweep::default();
+                    swept.is_around = true;
+                    return Ok(swept);
+                }
+                continue;
+            }
+            if shard.has_ends(sweep.bucket, now)? {
+                swept.removed += self.sweep_bucket(&shard, sweep.bucket, now)?;
+            }
+            sweep.bucket += 1;
+            left -= 1;
+        }
+        Ok(swept)
+    }
+
+    /// Removes what has ended until some memory has come back; `false` if there was none to find in
+    /// the time that a caller may wait.
+    pub(super) fn make_room(&self) -> Result<bool> {
+        let start = Instant::now();
+        let mut sweep = self.sweep.get();
+        let mut swept = Swept::default();
+        // Once to the end, and once more up to where it began.
+        let mut rounds = 0;
+        while rounds < 2 && swept.removed == 0 && start.elapsed() < MOST_TIME {
+            swept = self.sweep_ended(&mut sweep, AT_A_TIME)?;
+            rounds += u32::from(swept.is_around);
+        }
+        self.sweep.set(sweep);
+        Ok(swept.removed > 0)
+    }
+
+    /// Takes what has ended out of a bucket.
+    #[cold]
+    fn sweep_bucket(&self, shard: &Shard<'_>, bucket: u64, now: u64) -> Result<u64> {
+        let mut removed = 0;
+        loop {
+            let Ok(held) = shard.hold_for(self.me, PATIENCE) else {
+                return Ok(removed);
+            };
+            let (ends, watched) = shard.take_ends(&held, bucket, now)?;
+            drop(held);
+            for hash in watched {
+                self.tell_watchers(shard, hash);
+            }
+            removed += ends as u64;
+            if ends < ENDS {
+                return Ok(removed);
+            }
+        }
+    }
+}
+
+impl Shard<'_> {
+    fn set_expiry(
+        &self,
+        held: &Held<'_>,
+        found: &Found,
+        old_expiry: u64,
+        expiry: u64,
+    ) -> Result<()> {
+        let mut changes = held.changes();
+        changes.set(found.entry.add(word::EXPIRY), expiry)?;
+        self.count_expiring(&mut changes, old_expiry, expiry)?;
+        held.commit(&mut changes)
+    }
+
+    /// Whether there seems to be an entry in a bucket that has ended, without the latch.
+    fn has_ends(&self, bucket: u64, now: u64) -> Result<bool> {
+        let region = self.segment.region();
+        let sequence = intent::sequence(region, self.base())?;
+        let mut has_ends = false;
+        let walked = self.table().walk(region, bucket, |found| {
+            let expiry = region.load(found.entry.add(word::EXPIRY), Ordering::Relaxed)?;
+            has_ends |= has_ended(expiry, Some(now)) == Some(true);
+            Ok(!has_ends)
+        });
+        if !intent::is_unchanged(region, self.base(), sequence)? {
+            // What was read may mean nothing. The latch will tell.
+            return Ok(has_ends);
+        }
+        walked.map(|()| has_ends)
+    }
+
+    /// Takes up to [`ENDS`] entries that have ended out of a bucket; gives how many, and the hashes
+    /// of those that somebody watches.
+    fn take_ends(
+        &self,
+        held: &Held<'_>,
+        bucket: u64,
+        now: u64,
+    ) -> Result<(usize, ArrayVec<u64, ENDS>)> {
+        let region = self.segment.region();
+        let mut watched = ArrayVec::new();
+        for ends in 0..ENDS {
+            let mut end: Option<Found> = None;
+            self.table().walk(region, bucket, |found| {
+                let expiry = region.load(found.entry.add(word::EXPIRY), Ordering::Relaxed)?;
+                if has_ended(expiry, Some(now)) == Some(true) {
+                    end = Some(found);
+                }
+                Ok(end.is_none())
+            })?;
+            let Some(found) = end else {
+                return Ok((ends, watched));
+            };
+            let hash = self.table().hash_of(found.entry)?;
+            let is_watched = self.is_watched(hash)?;
+            self.take_out(held, &found, found.meta.namespace, is_watched)?;
+            if is_watched {
+                watched.push(hash);
+            }
+        }
+        Ok((ENDS, watched))
+    }
+}
+
+/// How many ms are left until an end, at least 1; `None`: it is there for ever.
+#[must_use]
+pub fn ms_until(end: u64) -> Option<u64> {
+    (end != 0).then(|| end.saturating_sub(clock::since_boot_ms()).max(1))
+}

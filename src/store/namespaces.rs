@@ -1,0 +1,218 @@
+//! Namespaces: sets of keys apart from each other, each with its own counts and, if it is given one,
+//! a bound.
+//!
+//! The name of a namespace is a key of the package's own, its number the value. A number is taken
+//! first and then given its name: who is killed in between has wasted a number.
+
+use super::scan::{Keys, Place, Prefix};
+use super::{Condition, Store};
+use crate::entry::{Key, Namespace, Tag, Value};
+use crate::error::{Error, Result};
+use crate::segment::layout::{NAMESPACES, namespace, shard};
+use crate::shard::{Scratch, Shard};
+use crate::sync::Ordering;
+use serde::Serialize;
+
+/// In front of each name.
+const NAME: &[u8] = b"namespace:";
+/// The key of the number that was taken last.
+const LAST: &[u8] = b"namespaces";
+/// Numbers below are the users' common namespace and the package's own.
+const FIRST: u16 = 2;
+/// How many may have a name.
+const MOST: u16 = NAMESPACES - FIRST;
+/// Keys that are removed by one call.
+const CLEARS: usize = 256;
+
+/// What a namespace holds.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
+pub struct Usage {
+    /// Entries.
+    pub entries: u64,
+    /// Bytes of their blocks and runs.
+    pub bytes: u64,
+    /// How many bytes it may have; 0: as many as there are.
+    pub maximum: u64,
+}
+
+/// A namespace of users, for `stats`.
+#[derive(Debug, Clone, Serialize)]
+pub struct NamespaceStats {
+    /// What it is called.
+    pub name: String,
+    /// What it holds.
+    #[serde(flatten)]
+    pub usage: Usage,
+}
+
+impl Store {
+    /// The namespace of a name, a byte a unit or, if it is wide, two. It is made if there is none.
+    ///
+    /// # Errors
+    /// [`Error::TooManyNamespaces`]; [`Error::KeyTooLong`]; those of [`Store::set`].
+    pub fn namespace(&self, name: &[u8], wide: bool) -> Result<Namespace> {
+        let bytes = name_key(name, wide);
+        let key = self.package_key(&bytes, wide)?;
+        if let Some(number) = self.number_at(&key)? {
+            return numbered(number);
+        }
+        let (start, length) = self.segment.layout().namespaces_range();
+        self.segment.back(start, length)?;
+        let last = self.package_key(LAST, false)?;
+        if self.number_at(&last)?.is_some_and(|taken| taken >= MOST) {
+            return Err(too_many());
+        }
+        let taken = self.incr(&last, 1.0)?;
+        let number = taken + f64::from(FIRST - 1);
+        self.put(&key, &Value::number(number), Condition::Absent, None)?;
+        // That of whoever was first.
+        numbered(self.number_at(&key)?.unwrap_or(to_number(number)))
+    }
+
+    /// Bounds what a namespace may have, in bytes; 0: as much as there is. What it has already stays.
+    ///
+    /// # Errors
+    /// [`Error::Corrupted`] never, for the namespace is there.
+    pub fn bound(&self, namespace: Namespace, maximum: u64) -> Result<()> {
+        let bound = self.segment.layout().namespace_bound(namespace.number());
+        self.segment.region().store(bound, maximum, Ordering::Relaxed)
+    }
+
+    /// What a namespace holds. What others change meanwhile may be in it or not.
+    ///
+    /// # Errors
+    /// [`Error::Corrupted`] if the segment is damaged.
+    pub fn usage(&self, namespace: Namespace) -> Result<Usage> {
+        let (region, layout) = (self.segment.region(), self.segment.layout());
+        let number = namespace.number();
+        if namespace == Namespace::USER {
+            return self.common_usage();
+        }
+        let mut usage = Usage::default();
+        for shard in 0..layout.shards {
+            let Some(counts) = layout.namespace(shard, number) else {
+                continue;
+            };
+            let count = |field| region.load(counts.add(field), Ordering::Relaxed);
+            usage.entries = usage.entries.wrapping_add(count(namespace::ENTRIES)?);
+            usage.bytes = usage.bytes.wrapping_add(count(namespace::BYTES_USED)?);
+        }
+        if number >= FIRST {
+            usage.maximum = region.load(layout.namespace_bound(number), Ordering::Relaxed)?;
+        }
+        Ok(usage)
+    }
+
+    /// All namespaces that have a name.
+    ///
+    /// # Errors
+    /// Those of [`Store::scan`].
+    pub fn namespaces(&self) -> Result<Vec<NamespaceStats>> {
+        let (mut keys, mut place) = (Keys::default(), Some(Place::default()));
+        while let Some(at) = place {
+            let prefix = Prefix { bytes: NAME, wide: false };
+            place = self.scan(Namespace::PACKAGE, prefix, at, CLEARS, &mut keys)?;
+        }
+        let mut stats = Vec::new();
+        for (bytes, wide) in keys.iter() {
+            let Some(number) = self.number_at(&self.package_key(bytes, wide)?)? else {
+                continue;
+            };
+            let name = text(bytes, wide).chars().skip(NAME.len()).collect();
+            stats.push(NamespaceStats { name, usage: self.usage(numbered(number)?)? });
+        }
+        stats.sort_by(|one, other| one.name.cmp(&other.name));
+        Ok(stats)
+    }
+
+    /// Removes some keys of a namespace, from `place` on; gives how many, and where to go on.
+    ///
+    /// # Errors
+    /// Those of [`Store::scan`] and [`Store::remove`]: some are removed.
+    pub fn clear_some(
+        &self,
+        namespace: Namespace,
+        place: Place,
+        keys: &mut Keys,
+    ) -> Result<(u64, Option<Place>)> {
+        keys.clear();
+        let all = Prefix { bytes: &[], wide: false };
+        let next = self.scan(namespace, all, place, CLEARS, keys)?;
+        let mut removed = 0;
+        for (bytes, wide) in keys.iter() {
+            let key = Key::within(namespace, self.segment.hash_key(), bytes, wide)?;
+            removed += u64::from(self.remove(&key)?);
+        }
+        Ok((removed, next))
+    }
+
+    /// How many bytes more a namespace may have.
+    #[inline]
+    pub(super) fn room_of(&self, namespace: Namespace) -> Result<u64> {
+        if namespace.number() < FIRST { Ok(u64::MAX) } else { self.room_left(namespace) }
+    }
+
+    fn room_left(&self, namespace: Namespace) -> Result<u64> {
+        let bound = self.segment.layout().namespace_bound(namespace.number());
+        match self.segment.region().load(bound, Ordering::Relaxed)? {
+            0 => Ok(u64::MAX),
+            maximum => Ok(maximum.saturating_sub(self.usage(namespace)?.bytes)),
+        }
+    }
+
+    /// What is left to the users' common namespace, of all and without those that have a name.
+    fn common_usage(&self) -> Result<Usage> {
+        let mut usage = Usage::default();
+        for number in 0..self.segment.layout().shards {
+            let shard = Shard::new(&self.segment, number);
+            usage.entries = usage.entries.wrapping_add(shard.load(shard::ENTRIES)?);
+            usage.bytes = usage.bytes.wrapping_add(shard.load(shard::BYTES_USED)?);
+        }
+        let taken = self.number_at(&self.package_key(LAST, false)?)?.unwrap_or(0).min(MOST);
+        for number in 1..FIRST + taken {
+            let other = self.usage(Namespace::numbered(number))?;
+            usage.entries = usage.entries.saturating_sub(other.entries);
+            usage.bytes = usage.bytes.saturating_sub(other.bytes);
+        }
+        Ok(usage)
+    }
+
+    fn package_key<'b>(&self, bytes: &'b [u8], wide: bool) -> Result<Key<'b>> {
+        Key::within(Namespace::PACKAGE, self.segment.hash_key(), bytes, wide)
+    }
+
+    fn number_at(&self, key: &Key<'_>) -> Result<Option<u16>> {
+        let read = self.get(key, &mut Scratch::default())?;
+        Ok(read.filter(|read| read.tag == Tag::Number).map(|read| to_number(read.number)))
+    }
+}
+
+#[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "saturates")]
+const fn to_number(number: f64) -> u16 {
+    number as u16
+}
+
+fn numbered(number: u16) -> Result<Namespace> {
+    if number < FIRST + MOST { Ok(Namespace::numbered(number)) } else { Err(too_many()) }
+}
+
+#[cold]
+fn too_many() -> Error {
+    Error::TooManyNamespaces { maximum: u64::from(MOST) }
+}
+
+/// The key under which the number of a namespace stands.
+fn name_key(name: &[u8], wide: bool) -> Vec<u8> {
+    let prefix = NAME.iter().flat_map(|byte| [*byte, 0].into_iter().take(1 + usize::from(wide)));
+    prefix.chain(name.iter().copied()).collect()
+}
+
+fn text(bytes: &[u8], wide: bool) -> String {
+    let step = 1 + usize::from(wide);
+    let units = bytes.chunks(step).map(|unit| match unit {
+        [low, high] => u16::from_le_bytes([*low, *high]),
+        [low] => u16::from(*low),
+        _ => 0,
+    });
+    char::decode_utf16(units).map(|unit| unit.unwrap_or(char::REPLACEMENT_CHARACTER)).collect()
+}
