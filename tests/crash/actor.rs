@@ -3,6 +3,7 @@
 use super::bystanders::{attach, control, join};
 use super::content::{key, name};
 use super::control::{Cell, Control, GO};
+use super::ends::{self, HOUR_MS};
 use super::parts::{Part, Told};
 use super::processes::{follow_the_runner, variable};
 use super::stage::Step;
@@ -11,6 +12,7 @@ use cluster_shared_memory::fault::{self, Then};
 use cluster_shared_memory::heap::hazard;
 use cluster_shared_memory::latch::PATIENCE;
 use cluster_shared_memory::segment::members;
+use cluster_shared_memory::store::Scratch;
 use cluster_shared_memory::{locks, repair, wake, watches};
 use std::sync::OnceLock;
 use std::time::Duration;
@@ -46,10 +48,30 @@ pub(crate) enum Act {
     Listen,
     /// Watches it no more.
     Unlisten,
+    /// Gives the first target its new value for an hour.
+    PutFor,
+    /// Adds 1 to the first target, which ends in an hour if it begins now.
+    AddFor,
+    /// Lets the first target end in an hour.
+    Touch,
+    /// Removes everything that has ended.
+    Sweep,
+    /// Gives the first target its new value, and takes the old one.
+    Exchange,
+    /// Removes the first target, and takes its value.
+    Take,
+    /// Sets a key of a namespace; see [`super::ends`].
+    PutInside,
+    /// Sets it to a long value.
+    PutInsideLong,
+    /// Removes it.
+    RemoveInside,
+    /// Makes a namespace.
+    Name,
 }
 
 impl Act {
-    const ALL: [Self; 14] = [
+    const ALL: [Self; 24] = [
         Self::Put,
         Self::Add,
         Self::Watch,
@@ -64,6 +86,16 @@ impl Act {
         Self::Abandon,
         Self::Listen,
         Self::Unlisten,
+        Self::PutFor,
+        Self::AddFor,
+        Self::Touch,
+        Self::Sweep,
+        Self::Exchange,
+        Self::Take,
+        Self::PutInside,
+        Self::PutInsideLong,
+        Self::RemoveInside,
+        Self::Name,
     ];
 
     pub(crate) fn to_number(self) -> usize {
@@ -165,6 +197,22 @@ fn run(act: Act, part: &mut Part, control: &Control) -> Result<Told> {
         Act::Abandon => members::abandon(region, layout, me)?,
         Act::Listen => part.watch(of)?,
         Act::Unlisten => part.unwatch(of)?,
+        Act::PutFor => target.new.put_for(&part.store, target.id, HOUR_MS)?,
+        Act::AddFor => drop(part.store.incr_for(&key(&part.store, &name), 1.0, HOUR_MS)?),
+        Act::Touch => drop(part.store.touch(&key(&part.store, &name), Some(HOUR_MS))?),
+        Act::Sweep => ends::sweep(&part.store)?,
+        Act::Exchange => {
+            let (store, key) = (&part.store, key(&part.store, &name));
+            let mut scratch = Scratch::default();
+            target.new.with_value(|value| store.exchange(&key, value, None, &mut scratch))?;
+        }
+        Act::Take => {
+            part.store.take(&key(&part.store, &name), &mut Scratch::default())?;
+        }
+        Act::PutInside => ends::put_inside(&part.store, ends::SHORT)?,
+        Act::PutInsideLong => ends::put_inside(&part.store, ends::LONG)?,
+        Act::RemoveInside => ends::remove_inside(&part.store)?,
+        Act::Name => drop(part.store.namespace(b"another", false)?),
         Act::Join => {}
     }
     Ok(Told::Nothing)

@@ -2,7 +2,7 @@
 
 use cluster_shared_memory::entry::{Key, Tag, Value};
 use cluster_shared_memory::error::Result;
-use cluster_shared_memory::store::{Read, Scratch, Store};
+use cluster_shared_memory::store::{Condition, Read, Scratch, Store};
 
 /// What a key holds.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -48,14 +48,30 @@ impl Content {
         let key = key(store, &name);
         match self {
             Self::Absent => store.remove(&key).map(drop),
-            Self::Number(number) => store.set(&key, &Value::number(number)),
+            _ => self.with_value(|value| store.set(&key, value)),
+        }
+    }
+
+    /// Sets the key of that id for so many ms.
+    pub(crate) fn put_for(self, store: &Store, id: u64, ttl_ms: u64) -> Result<()> {
+        let name = name(id);
+        let key = key(store, &name);
+        let put = |value: &Value<'_>| store.put(&key, value, Condition::Always, Some(ttl_ms));
+        self.with_value(put).map(drop)
+    }
+
+    /// What is stored for it, unless it is absent.
+    pub(crate) fn with_value<T>(self, use_it: impl FnOnce(&Value<'_>) -> T) -> T {
+        match self {
+            Self::Absent => panic!("nothing has no value"),
+            Self::Number(number) => use_it(&Value::number(number)),
             Self::Bytes { length, seed } => {
                 let mut bytes = Vec::with_capacity(length + 8);
                 for index in 0..length.div_ceil(8) as u64 {
                     bytes.extend(word(seed, index).to_le_bytes());
                 }
                 bytes.truncate(length);
-                store.set(&key, &Value::bytes(tag(length), &bytes))
+                use_it(&Value::bytes(tag(length), &bytes))
             }
         }
     }

@@ -6,7 +6,8 @@ use cluster_shared_memory::heap::blocks::class_bytes;
 use cluster_shared_memory::heap::{fact::Fact, pages};
 use cluster_shared_memory::segment::Segment;
 use cluster_shared_memory::segment::layout::{
-    CLASSES, LOCK_SEATS, LOG_RECORD, MEMBERS, PAGE, domain, header, member, shard, span, table,
+    CLASSES, LOCK_SEATS, LOG_RECORD, MEMBERS, PAGE, domain, header, member, namespace, shard, span,
+    table,
 };
 use cluster_shared_memory::segment::region::Offset;
 use std::collections::{HashMap, HashSet};
@@ -30,6 +31,9 @@ const SHARD: Names = &[
     (shard::LOG_TAIL, "LOG_TAIL"),
     (shard::LOG_KEPT, "LOG_KEPT"),
     (shard::LOG_BACKED, "LOG_BACKED"),
+    (shard::EXPIRING, "EXPIRING"),
+    (shard::PACKAGE, "package.ENTRIES"),
+    (shard::PACKAGE + 8, "package.BYTES"),
     (shard::LOCK_TABLE + table::BUCKETS, "LOCK_BUCKETS"),
     (shard::LOCK_TABLE + table::BACKED, "LOCK_BUCKETS_BACKED"),
     (shard::LOCK_TABLE + table::ENTRIES, "LOCK_ENTRIES"),
@@ -85,6 +89,11 @@ pub(crate) fn classify(segment: &Segment, image: &Image, offset: u64) -> String 
     if at(layout.shard(0)) < (layout.cache() + 1) * shard::BYTES {
         let field = at(layout.shard(0)) % shard::BYTES;
         return in_domain("shard", field).unwrap_or_else(|| in_shard(field));
+    }
+    let (namespaces, length) = layout.namespaces_range();
+    if offset.wrapping_sub(namespaces) < length {
+        let part = if offset.is_multiple_of(namespace::BYTES) { "ENTRIES" } else { "BYTES" };
+        return format!("namespace.{part}");
     }
     if at(layout.fact(0)) < layout.pages * 8 {
         return "fact".to_owned();

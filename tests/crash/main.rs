@@ -34,6 +34,7 @@ mod check;
 mod content;
 mod control;
 mod deaths;
+mod ends;
 mod image;
 mod judge;
 mod labels;
@@ -78,7 +79,9 @@ fn run_matrix() -> ExitCode {
         std::env::args().skip(1).filter(|argument| !argument.starts_with('-')).collect();
     let since = Instant::now();
     let mut matrix = Matrix::new();
-    for row in [rows::ROWS, locks::ROWS, deaths::ROWS, watching::ROWS].into_iter().flatten() {
+    for row in
+        [rows::ROWS, ends::ROWS, locks::ROWS, deaths::ROWS, watching::ROWS].into_iter().flatten()
+    {
         if wanted.is_empty() || wanted.iter().any(|part| row.name.contains(part.as_str())) {
             matrix.run_row(row);
         }

@@ -101,7 +101,7 @@ pub(crate) fn watched(scene: &mut Scene, old: Content, new: Content) {
 }
 
 /// A key of which each change leaves a record, for moves to watch.
-fn watched_key(scene: &mut Scene) -> u64 {
+pub(crate) fn watched_key(scene: &mut Scene) -> u64 {
     let id = scene.name_watched(&[]);
     let name = name(id);
     scene.store.watch(&key(&scene.store, &name)).unwrap();

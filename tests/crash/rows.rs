@@ -20,6 +20,8 @@ pub(crate) struct Row {
     pub(crate) act: Act,
     /// Log records that the change appends.
     pub(crate) records: u64,
+    /// Entries that there may be beside those that anybody is given.
+    pub(crate) hidden: u64,
     /// It finds no memory, and must leave everything as it was.
     pub(crate) fails: bool,
     /// The writer keeps away from the shard, and from pages, until the process is dead or stopped:
@@ -69,6 +71,7 @@ impl Row {
             name,
             act: Act::Put,
             records: 0,
+            hidden: 0,
             fails: false,
             is_calm: false,
             is_watching: false,
@@ -114,6 +117,11 @@ impl Row {
     pub(crate) const fn logged(mut self) -> Self {
         self.records = 1;
         self.stage = WATCHED;
+        self
+    }
+
+    pub(crate) const fn hiding(mut self, entries: u64) -> Self {
+        self.hidden = entries;
         self
     }
 
@@ -333,7 +341,7 @@ pub(crate) const ROWS: &[Row] = &[
     .calm(),
 ];
 
-fn is_in_place(dry: &Dry) -> bool {
+pub(crate) fn is_in_place(dry: &Dry) -> bool {
     dry.after.entries == dry.before.entries && dry.count("shard.seal") == 1
 }
 
