@@ -2,11 +2,11 @@
 //!
 //! Whoever needs a latch takes it from the dead and finishes its intent by itself; nothing waits for
 //! this module. What remains is mended here, by the hub as soon as it learns of a death: first every
-//! latch that may need it is passed through once, so that no intent of the dead is open any more; then its lock
-//! requests are given up and what it held passes on; then the pieces of the page area that it was
-//! building are given back; only then is its slot free for another. A
-//! latch of its own keeps two from mending at a time, and a mender may itself die at any point: each
-//! step can be done again.
+//! latch that may need it is passed through once, so that no intent of the dead is open any more;
+//! then its lock requests are given up and what it held passes on, and its watches end; then the
+//! pieces of the page area that it was building are given back; only then is its slot free for
+//! another. A latch of its own keeps two from mending at a time, and a mender may itself die at any
+//! point: each step can be done again.
 
 use crate::error::Result;
 use crate::heap::pages;

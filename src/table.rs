@@ -1,5 +1,6 @@
-//! A table (of a shard's values, of its locks, of the cache): buckets of chains that grow by one bucket at a time (linear hashing, Litwin,
-//! 1980), so that no insertion waits for the whole table to be rebuilt.
+//! A table (of a shard's values, of its locks, of the cache): buckets of chains that grow by one
+//! bucket at a time (linear hashing, Litwin, 1980), so that no insertion waits for the whole table to
+//! be rebuilt.
 //!
 //! Of n buckets, p is the largest power of two up to n. A hash belongs to bucket `hash mod 2p` if
 //! there is one yet, else to `hash mod p`. To add bucket n is to split bucket n - p: one intent of
@@ -288,7 +289,8 @@ impl<'s> Table<'s> {
             Err(error) => return Err(error),
         }
         // Not under the latch: two that grow at the same time back the same range, and the maximum
-        // of what they store is true. Release: pairs with the latch's Acquire; no order is needed.
+        // of what they store is true. Relaxed would do: when `back` returns, the memory is there for
+        // all processes, whatever else they have seen.
         let backed_at = self.segment.region().word(self.at(table::BACKED))?;
         crate::fault::point(self.at(table::BACKED).bytes());
         backed_at.fetch_max(backed + bytes / 8, Ordering::Release);

@@ -147,7 +147,7 @@ pub fn tell_watchers(segment: &Segment, me: MemberId, shard: u64, hash: u64) -> 
 /// As above.
 pub fn take_news(segment: &Segment, me: MemberId) -> Result<u64> {
     let at = segment.layout().member(me.slot()).add(member::NEWS);
-    // Acquire: pairs with the Release in `tell`.
+    // Acquire: pairs with the Release in `note`.
     Ok(segment.region().word(at)?.swap(0, Ordering::Acquire))
 }
 
@@ -157,6 +157,7 @@ pub fn take_news(segment: &Segment, me: MemberId) -> Result<u64> {
 /// As above.
 pub fn note_all(segment: &Segment, me: MemberId) -> Result<()> {
     let at = segment.layout().member(me.slot()).add(member::NEWS);
+    // Release: as in `note`.
     segment.region().fetch_or(at, u64::MAX, Ordering::Release).map(drop)
 }
 

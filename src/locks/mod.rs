@@ -23,7 +23,7 @@
 //!
 //! Who has to wait and is next may spin on `GRANTED` for as long as a wake-up costs (`spin.rs`). Then
 //! it marks its ticket as that of a sleeper, under the latch; who grants it a lock tells its member
-//! ([`wake::tell`]), and the member looks at its tickets of that shard (`queue.rs`). A ticket's owner
+//! ([`crate::wake::tell`]), and the member looks at its tickets of that shard (`queue.rs`). A ticket's owner
 //! looks by itself every now and then as well: nothing is lost with a granter that is killed.
 
 mod ask;
@@ -182,7 +182,8 @@ impl Locks {
     }
 
     /// The tickets of this member that have been granted since the last call, oldest first, in the
-    /// shards that have news, a bit each; and whether the lock was abandoned. Looks at no lock that nobody here waits for.
+    /// shards that have news, a bit each; and whether the lock was abandoned. Looks at no lock that
+    /// nobody here waits for.
     ///
     /// # Errors
     /// [`crate::error::Error::Corrupted`] if the segment is damaged.

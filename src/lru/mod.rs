@@ -10,7 +10,7 @@
 //! past     PAST .. PAST_END       what is only to be freed: former caches, former estates
 //! ```
 //!
-//! * A set evicts by its own intent what it has to, up to [`EVICTIONS`] entries. If lengths make it
+//! * A set evicts by its own intent what it has to, up to `EVICTIONS` entries. If lengths make it
 //!   more, the intent leaves a mark, and whoever takes the latch next, this member or another, goes
 //!   on from the old end before it does anything else. So nobody sees the cache too long.
 //! * The heir is the member whose options ask to hear what leaves (`dispose`). What leaves goes to

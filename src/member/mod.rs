@@ -61,7 +61,8 @@ impl Member {
     ///
     /// # Errors
     /// [`Error::Refused`], [`Error::LayoutMismatch`]: the hub says no, is not the one that this
-    /// process expects, or is of another layout; [`Error::TooManyMembers`]; those of [`Hub::segment`]; [`Error::System`].
+    /// process expects, or is of another layout; [`Error::TooManyMembers`]; those of
+    /// [`Hub::segment`]; [`Error::System`].
     pub fn attach(how: &Role<'_>, thread: u64, timeout: Duration) -> Result<Option<Self>> {
         match how {
             Role::Primary(hub) if hub.is_here() => {

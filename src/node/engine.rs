@@ -262,8 +262,8 @@ impl Engine {
     /// Tells JavaScript the tag of what was read.
     #[inline]
     pub(super) fn set_status(&self, tag: u32) {
-        // SAFETY: the memory of `_status`, which has an element at least; JavaScript reads it on
-        // this thread, after the call.
+        // SAFETY: the memory of `_status`, of which `lib/join.js` makes four elements and never lets
+        // go; JavaScript reads it on this thread, after the call.
         unsafe { self.status.get().write(tag) };
     }
 

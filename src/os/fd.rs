@@ -43,7 +43,8 @@ pub fn identity(fd: BorrowedFd<'_>) -> Result<(u64, u64)> {
     Ok((stat.st_dev, stat.st_ino))
 }
 
-/// Gives the range memory, so that touching it cannot fail. `false`: there is none left.
+/// Gives the range memory, so that touching it cannot fail. `false`: there is none left. (At the
+/// memory limit of a control group the kernel does not say so: it kills a process of the group.)
 ///
 /// # Errors
 /// [`Error::System`] if the kernel refuses for another reason.

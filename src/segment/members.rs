@@ -100,6 +100,8 @@ pub fn join(region: &Region, layout: &Layout, process: ProcessId, thread: u64) -
         let generation = (generation_of(word) + 1) & GENERATION_MASK;
         let claimed = identity(ATTACHED, generation, process.pid);
         let identity_at = at.add(member::IDENTITY);
+        // Acquire: as above. Release: pairs with the Acquire in `at_slot`, so that who sees the slot
+        // taken does not see the former user's start time.
         let swap = (Ordering::AcqRel, Ordering::Relaxed);
         if region.compare_exchange(identity_at, word, claimed, swap.0, swap.1)?.is_err() {
             continue;
@@ -110,7 +112,9 @@ pub fn join(region: &Region, layout: &Layout, process: ProcessId, thread: u64) -
         for counter in [member::READS, member::WRITES, member::LATCH_WAITS] {
             region.store(at.add(counter), 0, Ordering::Relaxed)?;
         }
-        // Relaxed: a scan that misses this member for a moment finds it the next time.
+        // Relaxed: a scan that misses this member for a moment finds it the next time. `hazards` has
+        // no next time, but the SeqCst fences between a hazard word and its reader order this as well;
+        // and who watches or waits takes a latch after it.
         region.word(header::MEMBERS_END)?.fetch_max(slot + 1, Ordering::Relaxed);
         return member_id(slot, generation);
     }

@@ -86,8 +86,9 @@ impl Region {
             return Err(Error::corrupted("an offset outside the segment", bytes));
         }
         // SAFETY: the check above keeps all eight bytes inside the mapping (whose length is at least
-        // a page) and the address aligned, for the mapping starts at a page. Every access by every
-        // process is atomic, and the reference cannot outlive `self`, which owns the mapping.
+        // a page: `segment::file` makes no shorter one) and the address aligned, for the mapping
+        // starts at a page. Every access by every process is atomic, and the reference cannot outlive
+        // `self`, which owns the mapping.
         #[expect(clippy::cast_possible_truncation, reason = "bounded by a usize length")]
         let word = unsafe { self.mapping.start().byte_add(bytes as usize).cast().as_ref() };
         Ok(word)
@@ -110,8 +111,9 @@ impl Region {
         if bytes & 3 != 0 || bytes > self.length() - 8 {
             return Err(Error::corrupted("an offset outside the segment", bytes));
         }
-        // SAFETY: as in `word`: inside, aligned, and atomic in every process. No word of the
-        // layout is used both as a whole and as halves.
+        // SAFETY: as in `word`: inside, aligned, and atomic in every process. The layout uses no word
+        // both as a whole and as halves. Where a damaged offset leads to that, atomics of two sizes
+        // overlap: Rust promises nothing then, but the processors this runs on keep each one whole.
         #[expect(clippy::cast_possible_truncation, reason = "bounded by a usize length")]
         let half = unsafe { self.mapping.start().byte_add(bytes as usize).cast().as_ref() };
         Ok(half)

@@ -7,8 +7,9 @@
 //! - the sequence is even: the entry alone is validated. Its stamp is read before its key is compared
 //!   and again after the copy, and the number of spans that the shard has given back before the walk
 //!   and after the copy. So the walk met nothing but blocks of this shard, and since stamps do not
-//!   come back, the block was this entry all the while. (It is a correct answer even if a sealed change of the key
-//!   is pending by now: the sequence was even when this try began, so the read counts as of then.)
+//!   come back, the block was this entry all the while. (It is a correct answer even if a sealed
+//!   change of the key is pending by now: the sequence was even when this try began, so the read
+//!   counts as of then.)
 //! - the sequence stays odd: the writer is stopped or dead. The reader reads through its sealed
 //!   words, as if it had finished.
 //!
@@ -32,6 +33,7 @@ use crate::table::Found;
 const TRIES: u32 = 1 << 20;
 /// Tries without the hazard word.
 const BOLD_TRIES: u32 = 2;
+
 impl Store {
     /// The value of a key, its bytes in `scratch`; `None` if there is no such entry.
     ///

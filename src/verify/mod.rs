@@ -114,6 +114,7 @@ fn check_note(segment: &Segment, page: u64, slot: u64) -> Result<()> {
 }
 
 fn check_domain(segment: &Segment, base: Offset) -> Result<()> {
+    // Acquire: pairs with the Release at the end of `intent::commit` and in the latch's `drop`.
     let word = |field| segment.region().load(base.add(field), Ordering::Acquire);
     rule(word(domain::SEQUENCE)? & 1 == 0, "a sealed intent", base.bytes())?;
     match MemberId::from_word(word(domain::LATCH)?) {

@@ -1,7 +1,8 @@
 //! Where everything stands: the one description of the segment.
 //!
 //! All sizes follow from two numbers that the user gives, the maximum and what the logs may keep, so
-//! that two processes that agree on them and on [`VERSION`] agree on every offset. Drawn in `docs/design.md`.
+//! that two processes that agree on them and on [`VERSION`] agree on every offset. Drawn in
+//! `docs/design.md`.
 //!
 //! ```text
 //! header        1 page    magic, version, sizes, hash key; the latch of the pages

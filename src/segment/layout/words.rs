@@ -7,9 +7,9 @@ use crate::segment::region::Offset;
 pub mod header {
     use super::Offset;
 
-    /// [`super::MAGIC`]; written last when a segment is made.
+    /// [`super::super::MAGIC`]; written last when a segment is made.
     pub const MAGIC: Offset = Offset::new(0);
-    /// [`super::VERSION`].
+    /// [`super::super::VERSION`].
     pub const VERSION: Offset = MAGIC.word(1);
     /// Bytes of the whole file.
     pub const LENGTH: Offset = MAGIC.word(2);
