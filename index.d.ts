@@ -27,7 +27,10 @@ declare namespace memory {
    */
   type Mode = 'json' | 'advanced';
 
-  /** Gets the outcome of a call, once: its value, or the Error with which it failed. */
+  /**
+   * Gets the outcome of a call, once and as its only argument: the value, or the Error with which it
+   * failed. The promise of the call tells the same; it need not be waited for.
+   */
   type Callback<T> = (outcome: T | Error) => void;
 
   interface Options {
@@ -151,8 +154,9 @@ declare namespace memory {
    * - `ERR_INVALID_ARG_TYPE` (TypeError): an argument of a wrong type; a function or a symbol as
    *   value.
    * - `ERR_INVALID_ARG_VALUE` (TypeError): an unknown option, mode, or way to write a size.
-   * - `ERR_OUT_OF_RANGE` (RangeError): a size out of its bounds; an `incr` whose result would not
-   *   be finite and exact (nothing was changed).
+   * - `ERR_OUT_OF_RANGE` (RangeError; `size`, `minimum`, `maximum`, if the memory itself refuses a
+   *   size): a size out of its bounds; an `incr` whose result would not be finite and exact (nothing
+   *   was changed).
    * - `ERR_KEY_TOO_LONG` (RangeError; `length`, `maximum`): shorten or hash the key.
    * - `ERR_VALUE_TOO_LARGE` (RangeError; `length`, `maximum`): split the value.
    * - `ERR_NOT_A_NUMBER` (`type`): `incr` of a key that holds something else; `set` it to a number
@@ -164,23 +168,24 @@ declare namespace memory {
    * The state of the memory:
    * - `ERR_OUT_OF_MEMORY` (`need`, `free`, `maximum`, in bytes): nothing was changed. Remove keys,
    *   or configure a larger `maxMemory`.
-   * - `ERR_TOO_MANY_NAMESPACES` (`maximum`): 254 have been named; names are never given back. Use a
-   *   prefix for what comes in any number.
+   * - `ERR_TOO_MANY_NAMESPACES` (`maximum`): 254 have been named, and names are never given back. Use
+   *   a prefix for what comes in any number.
    * - `ERR_BUSY` (`pid`, `state`): a process that is alive but stopped is in the middle of a
    *   change; nothing was done. Try again, or resume or kill that process.
    * - `ERR_CORRUPTED` (`what`, `at`): something outside of this package wrote into the memory.
    *   Restart the primary, and report it.
    * - `ERR_TOO_MANY_MEMBERS` (`maximum`): too many threads and processes are attached; close
-   *   some.
+   *   some. Each copy of the package in a thread counts, and each one after a reset of modules.
    *
    * Attaching:
    * - `ERR_NO_PRIMARY`: the primary has not loaded the package; load it there too. A promise waits
    *   5 seconds for it, a call of `sync` does not wait.
    * - `ERR_NOT_PRIMARY`: `setLRUOptions` in a worker; call it in the primary.
    * - `ERR_REFUSED`: the primary does not let this process in, since it is none of its children.
-   * - `ERR_LAYOUT_MISMATCH` (`ours`, `theirs`): primary and worker run different versions of this
-   *   package; install one.
-   * - `ERR_BINARY_MISSING`: the native addon could not be loaded; the message names the remedy.
+   * - `ERR_LAYOUT_MISMATCH` (`ours`, `theirs`): primary and worker run versions of this package
+   *   that do not understand each other; install one.
+   * - `ERR_BINARY_MISSING`: the native addon could not be loaded: there is none for this platform,
+   *   Node was told to load none, or a startup snapshot is being built. The message names the remedy.
    * - `ERR_SYSTEM` (`syscall`, `errno`): the operating system refused a call; often a limit on
    *   memory or open files.
    *
@@ -210,23 +215,40 @@ declare namespace memory {
 
   /** An error of this package. `name` is `'SharedMemoryError'` unless the code says otherwise. */
   interface SharedMemoryError extends Error {
+    /** Which error it is; the message may change, this does not. */
     code: ErrorCode;
+    /** Bytes that were wanted. */
     need?: number;
+    /** Bytes that are free. */
     free?: number;
+    /** The most that there may be of what the code is about: bytes, UTF-16 units, members. */
     maximum?: number;
+    /** The least, in bytes. */
+    minimum?: number;
+    /** What was asked for, in bytes. */
+    size?: number;
+    /** Of a key in UTF-16 units, of a value in bytes. */
     length?: number;
+    /** The process that is in the middle of a change, and whether it is `'stopped'`, or what else. */
     pid?: number;
     state?: string;
+    /** Which rule is broken, and at which offset of the memory. */
     what?: string;
     at?: number;
+    /** The layout of this version of the package, and that of the primary's. */
     ours?: number;
     theirs?: number;
+    /** What the key holds instead of a number, in words. */
     type?: string;
+    /** The call that the operating system refused, and its error number. */
     syscall?: string;
     errno?: number;
   }
 
-  /** The operations without waiting. Each throws what its promise form rejects with. */
+  /**
+   * The operations on values without waiting: each returns what its promise form gives, and throws
+   * what that rejects with. `ERR_NO_PRIMARY` comes at once, where a promise waits for 5 seconds.
+   */
   interface Sync {
     // biome-ignore lint/suspicious/noExplicitAny: as JSON.parse; programs for 1.1.5 had no types
     get<T = any>(key: Key): T | undefined;
@@ -247,7 +269,7 @@ declare namespace memory {
     getWithVersion<T = any>(key: Key): Versioned<T>;
     compareAndSet(key: Key, version: number, value: unknown, options?: Lifetime): boolean;
     // biome-ignore lint/suspicious/noExplicitAny: as above
-    update<T = any, R = T>(key: Key, fn: (value: T | undefined) => R, options?: Lifetime): R;
+    update<T = any>(key: Key, fn: (value: T | undefined) => T, options?: Lifetime): T;
     // biome-ignore lint/suspicious/noExplicitAny: as above
     getMany<T = any>(keys: Iterable<Key>): Array<T | undefined>;
     setMany(
@@ -265,16 +287,32 @@ declare namespace memory {
   /**
    * A set of keys: those that all share, or those of a namespace. All methods work detached from the
    * object. Operations of one thread happen in their order.
+   *
+   * Every call can fail with `ERR_INVALID_ARG_TYPE` (a wrong argument), `ERR_KEY_TOO_LONG` (over
+   * 2000 UTF-16 units), `ERR_CLOSED`, `ERR_NO_PRIMARY`, `ERR_BUSY`, `ERR_CORRUPTED`, and with those
+   * of attaching at the first operation; what else a call fails with stands there. What each means,
+   * and what to do: `ErrorCode`. Promise forms never throw; they reject.
    */
   interface Space {
-    /** The value, or `undefined` where there is none. */
+    /**
+     * The value, or `undefined` where there is none.
+     *
+     *     const user = await memory.get<User>('user');   // User | undefined
+     */
     // biome-ignore lint/suspicious/noExplicitAny: as JSON.parse; programs for 1.1.5 had no types
     get<T = any>(key: Key, callback?: Callback<T | undefined>): Promise<T | undefined>;
 
     /**
-     * Stores a copy of the value as it is now. Nothing is ever evicted: a full memory rejects with
-     * `ERR_OUT_OF_MEMORY`. `undefined` is a value too: `get` gives it, and `has` says true. Without a
-     * `ttl` the entry stays, though the one before may have been about to end.
+     * Stores a copy of the value as it is now; 4 GiB - 1 bytes of its encoding at most. Nothing is
+     * ever evicted. `undefined` is a value too: `get` gives it, and `has` says true.
+     *
+     *     await memory.set('user', { name: 'Tom' });
+     *
+     * Fails with `ERR_OUT_OF_MEMORY` or `ERR_VALUE_TOO_LARGE`, and has then changed nothing; and
+     * with whatever JSON or the structured clone throws for a value.
+     *
+     * With a `ttl` the entry ends. Without one it stays, though the one before may have been about to
+     * end.
      */
     set(key: Key, value: unknown, callback?: Callback<'OK'>): Promise<'OK'>;
     set(key: Key, value: unknown, options: Lifetime, callback?: Callback<'OK'>): Promise<'OK'>;
@@ -287,8 +325,17 @@ declare namespace memory {
 
     /**
      * Adds to a number in one step that no other process comes between, and gives the sum. A
-     * missing key counts as 0. `by` may be negative; its default is 1. With a `ttl`, a number that
-     * begins now ends then; later increments do not put that off. So one line limits a rate:
+     * missing key counts as 0. `by` may be negative and a fraction; its default is 1.
+     *
+     *     await memory.incr('visits');        // 1
+     *     await memory.incr('visits', -0.5);  // 0.5
+     *
+     * Fails with `ERR_NOT_A_NUMBER` where something else is stored, with `ERR_OUT_OF_RANGE` for a
+     * `by` or a sum that is not finite, or a sum of integers beyond 2^53 - 1; and with
+     * `ERR_OUT_OF_MEMORY` for a new key. It has then changed nothing.
+     *
+     * With a `ttl`, a number that begins now ends then; later increments do not put that off. So one
+     * line limits a rate:
      *
      *     if ((await memory.incr(`calls:${user}`, 1, { ttl: 60_000 })) > 100) refuse();
      */
@@ -335,11 +382,11 @@ declare namespace memory {
      * key as it is, throw. Gives what was set.
      */
     // biome-ignore lint/suspicious/noExplicitAny: as above
-    update<T = any, R = T>(
+    update<T = any>(
       key: Key,
-      fn: (value: T | undefined) => R | PromiseLike<R>,
+      fn: (value: T | undefined) => T | PromiseLike<T>,
       options?: Lifetime,
-    ): Promise<R>;
+    ): Promise<T>;
 
     /** The values of many keys, in their order. Each is read by itself, not all at one moment. */
     // biome-ignore lint/suspicious/noExplicitAny: as above
@@ -382,10 +429,15 @@ declare namespace memory {
 
     /**
      * Asks for the lock of a key and waits until it is granted: first come, first served, over all
-     * processes and threads. Gives an id by which anybody may let go of it. A request that waits
-     * keeps its process alive; a process or thread that ends lets go of everything that it holds.
+     * processes and threads; there is no timeout. Gives an id by which anybody may let go of it. A
+     * request that waits keeps its process alive; a process or thread that ends lets go of
+     * everything that it holds. `mutex` is easier to get right.
      *
-     * Locks have nothing to do with values: a locked key can be read and set.
+     *     const id = await memory.getLock('user');
+     *     try { ... } finally { await memory.releaseLock('user', id); }
+     *
+     * Locks have nothing to do with values: a locked key can be read and set. Fails with
+     * `ERR_OUT_OF_MEMORY`.
      */
     getLock(key: Key, callback?: Callback<string>): Promise<string>;
 
@@ -398,27 +450,42 @@ declare namespace memory {
     /**
      * Runs a function while holding the lock of a key, and gives its result; what it throws or
      * rejects with is passed on. The lock is let go of in any case.
+     *
+     *     await memory.mutex('user', async () => {
+     *       const user = await memory.get('user');
+     *       await memory.set('user', { ...user, visits: user.visits + 1 });
+     *     });
+     *
+     * Not for use inside of a `mutex` of the same key: that waits for itself. Fails as `getLock`.
      */
     mutex<T>(key: Key, fn: () => T | PromiseLike<T>): Promise<T>;
 
     /**
-     * Calls back after each `set` and `remove` of a key, by whichever process or thread, in their
-     * order: with a copy of the value, or `undefined` after a removal. What `get` gives in the
-     * callback is that value or a newer one. An entry that ends is a removal, heard when it leaves: up
-     * to some seconds after its end, or longer in a store of millions. Does not keep the process alive.
+     * Calls back after each `set`, `incr` and `remove` of a key, by whichever process or thread, in
+     * their order: with a copy of the value, or `undefined` after a removal. What `get` gives in the
+     * callback is that value or a newer one. Does not keep the process alive.
      *
-     * A thread that falls behind by more than the memory keeps for it gets the newest value of each
-     * key, and `logger` hears how many changes were skipped; no writer ever waits.
+     *     const stop = memory.listen<User>('user', (user) => console.log(user?.name));
+     *
+     * A thread that falls behind by more than the memory keeps for it (`log` of `configure`) gets the
+     * newest value of each key, and `logger` hears how many changes were skipped; no writer ever
+     * waits. What the callback throws is an uncaught exception.
+     *
+     * An entry that ends is a removal, heard when it leaves: some seconds after its end, or longer in
+     * a store of millions.
      *
      * @returns a function that ends the listening
-     * @throws `ERR_INVALID_ARG_TYPE` if the callback is not a function
+     * @throws at once, for it gives no promise. `ERR_INVALID_ARG_TYPE` if the callback is not a
+     * function, which is a plain Error as in 1.1.5
      */
     // biome-ignore lint/suspicious/noExplicitAny: as JSON.parse; programs for 1.1.5 had no types
     listen<T = any>(key: Key, callback: (value: T | undefined) => void): () => void;
 
     /**
-     * The same operations, at once. They attach if they are the first, and throw `ERR_NO_PRIMARY`
-     * where a promise would wait for the primary.
+     * The operations on values at once. They attach if they are the first, and throw
+     * `ERR_NO_PRIMARY` where a promise would wait for the primary.
+     *
+     *     memory.sync.incr('visits');
      */
     readonly sync: Sync;
   }
@@ -442,14 +509,22 @@ declare namespace memory {
      *
      * The cache has keys of its own, apart from those of `get` and `set`; `listen` hears nothing of
      * it. It is shared by all processes, in one exact order of uses: that of lru-cache 6.
+     *
+     *     const page = await memory.getLRU<string>('/index.html');
      */
     // biome-ignore lint/suspicious/noExplicitAny: as JSON.parse; programs for 1.1.5 had no types
     getLRU<T = any>(key: Key, callback?: Callback<T | undefined>): Promise<T | undefined>;
 
     /**
      * Puts a copy of the value into the LRU cache; what was used least recently goes if the cache
-     * would become too long, or if there is no memory otherwise. Also `'OK'` for what is longer than
-     * the cache may be, and is not stored.
+     * would become too long, or if there is no memory otherwise. By default it keeps 10000 keys, for
+     * 5 minutes each: see `setLRUOptions`. Also `'OK'` for what is longer than the cache may be, and
+     * is not stored.
+     *
+     *     await memory.setLRU('/index.html', page);
+     *
+     * Fails with `ERR_OUT_OF_MEMORY` if the cache has nothing left to give, with
+     * `ERR_VALUE_TOO_LARGE`, and with what JSON, the structured clone or `length` throws.
      */
     setLRU(key: Key, value: unknown, callback?: Callback<'OK'>): Promise<'OK'>;
 
@@ -459,24 +534,37 @@ declare namespace memory {
     /**
      * Makes a new, empty LRU cache, for all processes. In the primary only.
      *
+     *     memory.setLRUOptions({ max: 500, maxAge: 60_000 });   // 500 keys, a minute each
+     *
      * @throws `ERR_NOT_PRIMARY` in a worker; `ERR_INVALID_ARG_TYPE` (TypeError, in the words of
      * lru-cache) for a wrong `max` or `maxAge`: the old cache stays.
      */
     setLRUOptions(options?: LRUOptions): void;
 
-    /** Sets options; throws, and changes nothing, if one of them is wrong. */
+    /**
+     * Sets options; throws, and changes nothing, if one of them is wrong.
+     *
+     *     memory.configure({ maxMemory: '512mb' });   // first thing in the primary
+     *
+     * @throws `ERR_ALREADY_OPEN` for a size that comes too late or in a worker; `ERR_INVALID_ARG_TYPE`,
+     * `ERR_INVALID_ARG_VALUE`, `ERR_OUT_OF_RANGE`; `ERR_CLOSED`
+     */
     configure(options: Options): void;
 
     /** Figures on the whole memory, for people and monitoring. */
     stats(): Promise<Stats>;
 
     /**
-     * Leaves the shared memory; whatever is called later fails with `ERR_CLOSED`. The values stay
-     * for the others. The end of the process or thread does the same.
+     * Leaves the shared memory; whatever is called later fails with `ERR_CLOSED`, and so does what
+     * waits for a lock. The values stay for the others. The end of the process or thread does the
+     * same. Never fails; a second time it does nothing.
      */
     close(): Promise<void>;
 
-    /** Hears of problems in the background. Default: `console.error`. */
+    /**
+     * Hears of problems in the background. Default: `console.error`. It is of this thread and this
+     * copy of the package, and what it throws is an uncaught exception.
+     */
     logger: (problem: Error) => void;
   }
 }

@@ -4,6 +4,7 @@
 // that the primary sets stays the very object, for the primary.
 
 const { test } = require('node:test');
+const { inspect } = require('node:util');
 const { compareEverywhere, comparePrograms } = require('./differential.js');
 
 /** @typedef {import('./differential.js').Difference} Difference */
@@ -100,7 +101,7 @@ const LIVE_AND_JSON = [
 
 const LIVE_AND_BOTH = [
   ['instance', 'Point { x: 1 }', '{ x: 1 }'],
-  ['symbol as name', '{ kept: 2, [Symbol()]: 1 }', '{ kept: 2 }'],
+  ['symbol as name', inspect({ kept: 2, [Symbol()]: 1 }), '{ kept: 2 }'],
 ].map(([label, was, is]) => ({ label, was, is }));
 
 const IN_ONE_PLACE = [

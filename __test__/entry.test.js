@@ -2,10 +2,6 @@
 
 const assert = require('node:assert/strict');
 const { test } = require('node:test');
-const { execFileSync } = require('node:child_process');
-const fs = require('node:fs');
-const os = require('node:os');
-const path = require('node:path');
 const memory = require('cluster-shared-memory');
 const { runNode } = require('./helpers.js');
 
@@ -58,31 +54,4 @@ test('static imports work', async () => {
      console.log(await get('a'), sync.get('a'), await memory.get('a'));`,
   ]);
   assert.equal(output, '1 1 1\n');
-});
-
-test('the packed package works where it is installed', async () => {
-  const folder = fs.mkdtempSync(path.join(os.tmpdir(), 'cluster-shared-memory-'));
-  const npm = (/** @type {string[]} */ args, /** @type {string} */ cwd) =>
-    execFileSync('npm', args, { cwd, encoding: 'utf8', stdio: ['ignore', 'pipe', 'pipe'] });
-  try {
-    const [{ filename }] = JSON.parse(
-      npm(['pack', '--json', '--silent', '--pack-destination', folder], path.join(__dirname, '..')),
-    );
-    fs.writeFileSync(path.join(folder, 'package.json'), '{}');
-    npm(['install', '--offline', '--no-audit', '--no-fund', `./${filename}`], folder);
-    const { output } = await runNode(
-      [
-        '-e',
-        `const memory = require('cluster-shared-memory');
-         import('cluster-shared-memory').then(async ({ default: imported, get }) => {
-           await memory.set('a', 1);
-           console.log(imported === memory, await get('a'));
-         });`,
-      ],
-      { cwd: folder },
-    );
-    assert.equal(output, 'true 1\n');
-  } finally {
-    fs.rmSync(folder, { recursive: true });
-  }
 });

@@ -1,8 +1,21 @@
 // Checked by `npm run types` and never run: what the contract in index.d.ts accepts and refuses.
 
-import memory, { configure, get, incr, set, stats, sync } from 'cluster-shared-memory';
+import memory, {
+  configure,
+  get,
+  getLRU,
+  incr,
+  listen,
+  mutex,
+  set,
+  setLRU,
+  stats,
+  sync,
+} from 'cluster-shared-memory';
 
 import old = require('cluster-shared-memory/src/shared-memory');
+
+import type lib = require('../lib/memory.js');
 
 interface User {
   name: string;
@@ -23,14 +36,31 @@ export async function accepted(): Promise<void> {
   const held: boolean = await memory.has('user');
   const count: number = (await incr('n')) + (await incr('n', -2)) + sync.incr('n', 2);
   const now: User | undefined = sync.get<User>('user');
+  const cached: User | undefined = await getLRU<User>('user');
+  const cachedUnsaid = await getLRU('user');
+  const cachedText: string = cachedUnsaid.toUpperCase();
+  await setLRU(1, user, (outcome) => outcome instanceof Error || outcome === 'OK');
+  const stop: () => void = listen<User>('user', (changed) => changed?.name);
+  listen('user', (changed) => changed.name);
+  const given: number = await mutex('user', async () => count);
+  const id: string = await memory.getLock('user', (outcome) => outcome);
+  const released: string = await memory.releaseLock('user', id);
+  memory.setLRUOptions({ max: 10, length: (value: User) => value.name.length });
+  stop();
   const { bytes, members } = await stats();
   const free: number = bytes.free / members.length;
   configure({ maxMemory: '512mb', mode: 'advanced' });
   configure({ maxMemory: 2 ** 30 });
   memory.logger = (problem: Error) => console.error(problem.message);
   await old.close();
-  console.log(done, held, count, now, free);
+  console.log(done, held, count, now, free, cached, cachedText, given, released);
 }
+
+// index.js is checked to have what the contract says; this, that it has nothing else.
+type Memory = InstanceType<typeof lib.Memory>;
+type Same<A, B> = [keyof A, keyof B] extends [keyof B, keyof A] ? true : false;
+export const isWhole: Same<Memory, memory.SharedMemory> = true;
+export const isWholeSync: Same<Memory['sync'], memory.Sync> = true;
 
 export function onError(error: memory.SharedMemoryError): string {
   const code: memory.ErrorCode = error.code;
@@ -56,6 +86,18 @@ export async function refused(): Promise<void> {
   await set('a');
   // @ts-expect-error A value may be missing.
   const user: User = await get<User>('user');
+  // @ts-expect-error So may one of the cache.
+  const cached: User = await getLRU<User>('user');
+  // @ts-expect-error And one that is removed.
+  listen<User>('user', (changed) => changed.name);
+  // @ts-expect-error And one that is read at once.
+  const now: User = sync.get<User>('user');
+  // @ts-expect-error A listener needs a callback.
+  listen('user');
+  // @ts-expect-error mutex runs a function.
+  await mutex('user', 1);
+  // @ts-expect-error There is no such option of lru-cache 6.
+  memory.setLRUOptions({ ttl: 1 });
   // @ts-expect-error Increments are numbers.
   await incr('n', '1');
   // @ts-expect-error The synchronous forms take no callback.
@@ -72,5 +114,5 @@ export async function refused(): Promise<void> {
   configure({ max: 1 });
   // @ts-expect-error The object of synchronous forms stays.
   memory.sync = sync;
-  console.log(user);
+  console.log(user, cached, now);
 }

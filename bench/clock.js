@@ -39,6 +39,28 @@ async function repeat(step, ms) {
   }
 }
 
+/**
+ * Does a loop again and again for a time. Next to what such loops do, a call through a variable for
+ * each step would count, so they are given whole.
+ * @param {(calls: number) => void} loop
+ * @param {number} ms
+ * @returns {number} ns a call
+ */
+function repeatLoop(loop, ms) {
+  const from = now();
+  let done = 0;
+  let stride = 1;
+  let before = from;
+  for (;;) {
+    loop(stride);
+    done += stride;
+    const after = now();
+    if (after - from >= ms) return ((after - from) * 1e6) / done;
+    if (after - before < STRIDE_MS) stride *= 2;
+    before = after;
+  }
+}
+
 /** For how long the main thread was ready to run and had no CPU, in ms; 0 where nobody counts. */
 function waitedForCpu() {
   try {
@@ -53,4 +75,4 @@ function block(until) {
   while (now() < until);
 }
 
-module.exports = { now, sleep, sleepUntil, repeat, waitedForCpu, block };
+module.exports = { now, sleep, sleepUntil, repeat, repeatLoop, waitedForCpu, block };

@@ -1,9 +1,8 @@
 'use strict';
 
-// What is made of the figures of all rounds: medians, ratios, and whether a target is reached.
+// What is made of the figures of all rounds: medians, ratios, and who is the fastest.
 
 /** @typedef {import('./scenarios/index.js').Row} Row */
-/** @typedef {import('./scenarios/index.js').Target} Target */
 /** @typedef {import('./scenarios/index.js').Figures} Figures */
 
 /**
@@ -48,47 +47,54 @@ function sumsOf({ figure }, names, rounds) {
 }
 
 /**
- * Whether a ratio tells what share ours is of the other, or else how many times as fast it is.
- * @param {Row} row
- * @param {Target | undefined} target
- */
-function isShare({ unit }, target) {
-  if (target?.speed !== undefined) return false;
-  return target?.share !== undefined || target?.of !== undefined || unit === 'memory';
-}
-
-/**
  * The median of the rounds' ratios.
  * @param {Row} row
- * @param {Target | undefined} target
+ * @param {boolean} share whether it tells what share ours is of the other, or else how many times
+ * as fast
  * @param {Figures[]} ours
  * @param {Figures[]} others in the same rounds
  * @returns {number | undefined}
  */
-function ratioOf(row, target, ours, others) {
+function ratioOf({ figure, unit }, share, ours, others) {
   const rounds = Math.min(ours.length, others.length);
-  if (rounds === 0 || row.unit === 'count') return undefined;
-  const straight = isShare(row, target) || row.unit === 'rate';
+  if (rounds === 0 || unit === 'count') return undefined;
+  const straight = share || unit === 'rate';
   const ratios = ours.slice(0, rounds).map((round, index) => {
-    const [our, other] = [round[row.figure], others[index][row.figure]];
+    const [our, other] = [round[figure], others[index][figure]];
     return straight ? our / other : other / our;
   });
   return median(ratios);
 }
 
 /**
- * Whether a target is reached; undefined if that was not measured, or there is none.
- * @param {Target | undefined} target
- * @param {number | undefined} figure ours
- * @param {number | undefined} ratio
- * @returns {boolean | undefined}
+ * Who has the best figure.
+ * @param {Pick<Row, 'unit'>} row
+ * @param {Record<string, number>} figures
+ * @param {string[]} names
+ * @returns {string | undefined} if none has any
  */
-function isReached({ speed, share, least, most } = {}, figure, ratio) {
-  if (least !== undefined) return figure === undefined ? undefined : figure >= least;
-  if (most !== undefined) return figure === undefined ? undefined : figure <= most;
-  if (ratio === undefined) return undefined;
-  if (speed !== undefined) return ratio >= speed;
-  return share === undefined ? undefined : ratio <= share;
+function bestOf({ unit }, figures, names) {
+  const there = names.filter((name) => figures[name] !== undefined);
+  if (unit === 'count' || there.length === 0) return undefined;
+  const isBetter = (/** @type {string} */ a, /** @type {string} */ b) =>
+    unit === 'rate' ? figures[a] > figures[b] : figures[a] < figures[b];
+  return there.reduce((best, name) => (isBetter(name, best) ? name : best));
 }
 
-module.exports = { percentile, median, figureOf, sumsOf, isShare, ratioOf, isReached };
+/**
+ * Whom ours is the least ahead of. By the ratios of the rounds and not by the medians, which a busy
+ * machine spoils first.
+ * @param {Record<string, number>} ratios to peers
+ * @param {boolean} share whether they are shares, or else how many times as fast ours is
+ * @param {string[]} names
+ * @returns {string | undefined} if there is none
+ */
+function fastestOf(ratios, share, names) {
+  const there = names.filter((name) => ratios[name] !== undefined);
+  if (there.length === 0) return undefined;
+  const isFaster = (/** @type {string} */ a, /** @type {string} */ b) =>
+    share ? ratios[a] > ratios[b] : ratios[a] < ratios[b];
+  return there.reduce((fastest, name) => (isFaster(name, fastest) ? name : fastest));
+}
+
+module.exports = { percentile, median, figureOf, sumsOf, ratioOf, bestOf, fastestOf };

@@ -10,11 +10,13 @@ const { block, sleepUntil } = require('./clock.js');
 const { pin } = require('./cpus.js');
 const { Line, serve } = require('./line.js');
 const { peerNamed } = require('./peers/index.js');
+const { removeRoom } = require('./rooms.js');
 const { jobs, hostJobs } = require('./scenarios/index.js');
 
 /** @typedef {import('./peers/index.js').Operations} Operations */
 
-const peer = peerNamed(process.argv[2]);
+const [, , name, room] = process.argv;
+const peer = peerNamed(name);
 /** @type {Operations} */
 let operations;
 /** @type {InstanceType<typeof Line>[]} */
@@ -34,18 +36,14 @@ async function fork(cpu, name = 'a worker') {
 }
 
 /**
- * Sets the peer up; gives the calls that it does not have, and forks no worker if there are any.
- * @param {{ cpus: number[], needs: string[] }} input
+ * Sets the peer up, and forks its workers.
+ * @param {{ cpus: number[] }} input
  */
-async function open({ cpus, needs }) {
-  operations = await peer.primary();
-  const missing = needs.filter(
-    (call) => typeof (/** @type {any} */ (operations)[call]) !== 'function',
-  );
-  if (missing.length > 0) return { missing, pinned: false };
+async function open({ cpus }) {
+  operations = await peer.primary(room);
   const forked = await Promise.all(cpus.map((cpu, index) => fork(cpu, `worker ${index}`)));
   workers.push(...forked.map(({ line }) => line));
-  return { missing, pinned: forked.every(({ pinned }) => pinned) };
+  return { pinned: forked.every(({ pinned }) => pinned) };
 }
 
 /**
@@ -72,11 +70,15 @@ const own = {
   },
 };
 
-cluster.setupPrimary({ exec: path.join(__dirname, 'worker.js'), args: [peer.name] });
-for (const [name, job] of Object.entries(jobs)) own[name] = (input) => job(operations, input);
-for (const [name, job] of Object.entries(hostJobs)) {
-  own[name] = (input) => job({ fork, workers }, input);
+cluster.setupPrimary({ exec: path.join(__dirname, 'worker.js'), args: [name, room] });
+for (const [order, job] of Object.entries(jobs)) own[order] = (input) => job(operations, input);
+for (const [order, job] of Object.entries(hostJobs)) {
+  own[order] = (input) => job({ fork, workers }, input);
 }
 
-process.on('disconnect', () => process.exit());
+// The bench has ended without ending this: its workers go with it, and their room is left.
+process.on('disconnect', () => {
+  removeRoom(room);
+  process.exit();
+});
 serve(own);

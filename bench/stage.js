@@ -8,6 +8,7 @@ const { once } = require('node:events');
 const path = require('node:path');
 const { pin } = require('./cpus.js');
 const { Line } = require('./line.js');
+const { makeRoom, removeRoom } = require('./rooms.js');
 
 const HOST = path.join(__dirname, 'host.js');
 /** A peer that does not answer for so long hangs. */
@@ -19,27 +20,38 @@ const stages = new Set();
 class Stage {
   #host;
   #line;
+  #room = makeRoom();
+  /** What has been prepared. @type {Set<unknown>} */
+  #ready = new Set();
   /** Whether every process is where it should be. */
   pinned = false;
 
   /** @param {import('./peers/index.js').Peer} peer */
   constructor(peer) {
     // A group of its own, so that its end is the end of the workers too.
-    this.#host = fork(HOST, [peer.name], { detached: true });
+    this.#host = fork(HOST, [peer.name, this.#room], { detached: true });
     this.#line = new Line(this.#host, 'the primary');
     stages.add(this);
   }
 
   /**
    * Sets the peer up in its primary and its workers.
-   * @param {{ cpus: number[], needs: string[] }} plan
-   * @returns {Promise<string[]>} the calls that the peer does not have
+   * @param {number[]} cpus one for each worker
    */
-  async open(plan) {
+  async open(cpus) {
     const pinned = pin(this.#host.pid, 0);
-    const opened = await this.primary('open', plan);
+    const opened = await this.primary('open', { cpus });
     this.pinned = pinned && opened.pinned;
-    return opened.missing;
+  }
+
+  /**
+   * Prepares for a scenario, unless that has been done for another one.
+   * @param {((stage: Stage) => Promise<unknown>) | undefined} prepare
+   */
+  async prepare(prepare) {
+    if (prepare === undefined || this.#ready.has(prepare)) return;
+    await prepare(this);
+    this.#ready.add(prepare);
   }
 
   /**
@@ -93,12 +105,13 @@ class Stage {
   }
 
   kill() {
-    if (!stages.delete(this) || this.#host.pid === undefined) return;
+    if (!stages.delete(this)) return;
     try {
-      process.kill(-this.#host.pid, 'SIGKILL');
+      process.kill(-Number(this.#host.pid), 'SIGKILL');
     } catch {
       // All of them have ended by themselves.
     }
+    removeRoom(this.#room);
   }
 }
 

@@ -1,93 +1,104 @@
 'use strict';
 
-// The table as text.
+// The table on the terminal. A row has ours, the fastest peer or the floor, and what ours is to it;
+// below it stand the ratios to each peer and the targets.
 
-/** @typedef {import('./results.js').Result} Result */
-/** @typedef {import('./scenarios/index.js').Unit} Unit */
+const { machineText, versionsOf } = require('./report.js');
+const { figureText, ratioText, wrapped } = require('./words.js');
 
-const WIDTHS = { name: 44, figure: 12, ratio: 12 };
+/** @typedef {import('./report.js').Report} Report */
+/** @typedef {import('./results.js').Scene} Scene */
+/** @typedef {import('./results.js').Line} Line */
+/** @typedef {import('./results.js').Goal} Goal */
 
-/** The steps of a unit, with names. @type {Record<Unit, [number, string][]>} */
-const STEPS = {
-  time: [
-    [1e6, ' ms'],
-    [1e3, ' us'],
-    [1, ' ns'],
-  ],
-  rate: [
-    [1e6, ' M/s'],
-    [1e3, ' K/s'],
-    [1, ' /s'],
-  ],
-  memory: [[2 ** 20, ' MB']],
-  count: [[1, '']],
-};
+const WIDTHS = { name: 46, figure: 11, other: 36, line: 110 };
+/** A load from which on not even ratios can be quoted. */
+const BUSY = 1;
 
-/** Three digits that say something. @param {number} number */
-function digits(number) {
-  if (Math.abs(number) >= 100) return number.toFixed(0);
-  return number.toFixed(Math.abs(number) >= 10 ? 1 : 2);
+/** @param {Report} report */
+function headText({ machine, date, peers, absent, effort, load }) {
+  const lines = [
+    `${date}, ${machineText(machine)}`,
+    versionsOf(peers).join(', '),
+    `rounds: ${effort.rounds}${effort.quick ? ' (quick: a look, not figures to quote)' : ''}; ` +
+      "medians, and medians of the rounds' ratios; primaries on CPU 0, workers from CPU 1 on",
+    ...absent.map(({ name, reason }) => `! without ${name}: ${reason}`),
+  ];
+  if (load[0] > BUSY) lines.push(`! the machine is busy: load ${load[0].toFixed(1)}`);
+  const columns = ['ours'.padStart(WIDTHS.figure), 'fastest peer, or floor'.padStart(WIDTHS.other)];
+  return `${lines.join('\n')}\n\n${''.padEnd(WIDTHS.name)}${columns.join('')}`;
 }
 
-/**
- * @param {Unit} unit
- * @param {number | undefined} figure
- */
-function figureText(unit, figure) {
-  if (figure === undefined) return '-';
-  const steps = STEPS[unit];
-  const [step, name] = steps.find(([least]) => figure >= least) ?? steps[steps.length - 1];
-  return digits(figure / step) + name;
+/** @param {Scene} scene */
+function sceneText({ lines, troubles, pinned }) {
+  const notes = troubles.map((trouble) => `    ! ${trouble}`);
+  if (!pinned) notes.push('    ! NOT PINNED: no taskset');
+  return [...lines.flatMap(lineText), ...notes].join('\n');
 }
 
-/** @type {(ratio: number | undefined, share: boolean) => string} */
-function ratioText(ratio, share) {
-  if (ratio === undefined) return '';
-  return share ? `${ratio.toFixed(2)} of it` : `${digits(ratio)}x`;
+/** @param {Line} line */
+function lineText(line) {
+  const { name, unit, detail, figures, goals, fastest } = line;
+  const head = (detail ? `    ${name}` : name).padEnd(WIDTHS.name);
+  const row = `${head}${figureText(unit, figures.ours).padStart(WIDTHS.figure)}${besideText(line)}`;
+  const judged = goals.filter(({ reached }) => reached !== undefined || !line.floor);
+  const ratios = detail ? [] : wrapped(ratiosOf(line), WIDTHS.line);
+  return [
+    row.trimEnd(),
+    ...[...ratios, ...judged.map((goal) => goalText(goal, fastest))].map((text) => `    ${text}`),
+  ];
 }
 
-/** @param {Result} result */
-function goalText({ unit, peer, goal }) {
-  if (goal === undefined) return '';
-  const { speed, share, least, most, of } = goal.target;
-  const parts = [];
-  if (of) parts.push(`(${of.join(' + ')})`);
-  // Without a peer it stands in the column of ratios.
-  if (peer !== undefined && goal.ratio !== undefined) parts.push(`${goal.ratio.toFixed(2)} of it,`);
-  if (speed !== undefined) parts.push(`at least ${speed}x`);
-  if (share !== undefined) parts.push(`at most ${share} of it`);
-  if (least !== undefined) parts.push(`at least ${figureText(unit, least)}`);
-  if (most !== undefined) parts.push(`at most ${figureText(unit, most)}`);
-  const text = parts.join(' ');
-  if (goal.reached === undefined) return text;
-  return `${text}: ${goal.reached ? 'reached' : 'MISSED'}`;
+/** The column of the fastest peer, or of the floor. @param {Line} line */
+function besideText({ unit, share, figures, ratios, fastest, floor }) {
+  if (fastest !== undefined) {
+    const figure = `${fastest} ${figureText(unit, figures[fastest]).padStart(WIDTHS.figure)}`;
+    return `${figure.padStart(WIDTHS.other)}  ${ratioText(ratios[fastest], share)}`;
+  }
+  if (floor === undefined) return '';
+  const figure = figureText(unit, floor.figure).padStart(WIDTHS.other);
+  return `${figure}  ${floor.ratio.toFixed(2)}${floor.share ? ' of ' : 'x '}${floor.of}`;
 }
 
-/** @type {(name: string, ours: string, other: string, ratio: string, goal: string) => string} */
-function columns(name, ours, other, ratio, goal) {
-  const { figure } = WIDTHS;
-  const cells = [name.padEnd(WIDTHS.name), ours.padStart(figure), other.padStart(figure)];
-  return `${cells.join('')}${ratio.padStart(WIDTHS.ratio)}  ${goal}`.trimEnd();
+/** Each peer, the nearest first; a single one stands in the row. @param {Line} line */
+function ratiosOf({ share, ratios }) {
+  const all = Object.entries(ratios);
+  if (all.length < 2) return [];
+  all.sort(([, a], [, b]) => (share ? b - a : a - b));
+  return all.map(([peer, ratio]) => `${peer} ${ratioText(ratio, share)}`);
 }
 
-/** @param {string} other what stands beside ours */
-function headText(other) {
-  return columns('', 'ours', other, 'ratio', 'target');
+/** @type {(goal: Goal, fastest?: string) => string} */
+function goalText({ text, beside, ratio, reached }, fastest) {
+  if (reached === undefined) return `${text}: not measured`;
+  const figure = ratio === undefined ? '' : ratio.toFixed(2);
+  const who = beside === undefined || beside === fastest || text.endsWith(beside) ? '' : beside;
+  const by = [who, figure].filter((part) => part !== '').join(' ');
+  return `${text}: ${reached ? 'reached' : 'MISSED'}${by === '' ? '' : ` (${by})`}`;
 }
 
-/**
- * The lines of a scenario; its troubles stand below them, once.
- * @param {Result[]} results
- */
-function textOf(results) {
-  const troubles = new Set(results.flatMap((result) => result.troubles));
-  const notes = [...troubles].map((trouble) => `  ! ${trouble}`);
-  const lines = results.map((result) => {
-    const { name, unit, ours, other, ratio, share } = result;
-    const texts = [figureText(unit, ours), other === undefined ? '' : figureText(unit, other)];
-    return columns(name, texts[0], texts[1], ratioText(ratio, share), goalText(result));
-  });
-  return [...lines, ...notes].join('\n');
+/** @param {Scene[]} scenes */
+function summaryText(scenes) {
+  const goals = scenes.flatMap(({ lines }) =>
+    lines.flatMap((line) =>
+      line.goals.map((goal) => ({ ...goal, text: `${line.name}: ${goal.text}` })),
+    ),
+  );
+  const judged = goals.filter(({ reached }) => reached !== undefined);
+  const missed = judged.filter(({ reached }) => !reached);
+  if (judged.length === 0) return '\nno targets in here';
+  const figure = (/** @type {number | undefined} */ ratio) =>
+    ratio === undefined ? '' : ` (${ratio.toFixed(2)})`;
+  return [
+    `\n${judged.length - missed.length} of ${judged.length} targets reached`,
+    ...missed.map(({ text, ratio }) => `  MISSED ${text}${figure(ratio)}`),
+  ].join('\n');
 }
 
-module.exports = { headText, textOf };
+/** The whole table. @param {Report} report */
+function tableText(report) {
+  const scenes = report.scenes.map(sceneText);
+  return [headText(report), ...scenes, summaryText(report.scenes)].join('\n');
+}
+
+module.exports = { headText, sceneText, summaryText, tableText };

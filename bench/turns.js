@@ -3,19 +3,23 @@
 // Conducts a scenario: every peer has processes of its own, and they take turns round by round, so
 // that what disturbs the machine for a while disturbs all alike. Who is not in turn idles.
 
-const { Stage } = require('./stage.js');
-
 /** @typedef {import('./peers/index.js').Peer} Peer */
 /** @typedef {import('./scenarios/index.js').Scenario} Scenario */
-/** @typedef {import('./scenarios/index.js').Stage} AnyStage */
+/** @typedef {import('./scenarios/index.js').Stage} Stage */
+/** @typedef {InstanceType<typeof import('./cast.js').Cast>} Cast */
 
 /** One round in so many where each needs new processes. */
 const FRESH = 4;
 
 /**
+ * How much is done: so many rounds, whose parts last so long, and those of one more before them.
+ * @typedef {{ rounds: number, ms: number, warmUpMs: number }} Effort
+ */
+
+/**
  * What came of a scenario for one peer.
  * @typedef {object} Outcome
- * @property {string} peer
+ * @property {Peer} peer
  * @property {import('./scenarios/index.js').Figures[]} rounds
  * @property {string} [trouble] why there are none
  * @property {boolean} pinned
@@ -25,44 +29,47 @@ const FRESH = 4;
 class Player {
   /** @type {Outcome} */
   outcome;
-  #peer;
   #scenario;
-  /** @type {AnyStage | undefined} */
+  #cast;
+  /** @type {Stage | undefined} */
   #stage;
 
   /**
    * @param {Peer} peer
    * @param {Scenario} scenario
+   * @param {Cast} cast
    */
-  constructor(peer, scenario) {
-    this.outcome = { peer: peer.name, rounds: [], pinned: true };
-    this.#peer = peer;
+  constructor(peer, scenario, cast) {
+    this.outcome = { peer, rounds: [], pinned: true };
     this.#scenario = scenario;
+    this.#cast = cast;
   }
 
   /** Gives the peer its processes. */
   async enter() {
     await this.#attempt(async () => {
-      const { cpus, needs, prepare } = this.#scenario;
-      this.#stage = new Stage(this.#peer);
-      const missing = await this.#stage.open({ cpus, needs });
+      const { needs, prepare } = this.#scenario;
+      const { peer } = this.outcome;
+      const missing = needs.filter((call) => !peer.has.includes(call));
       if (missing.length > 0) throw new Error(`not there yet: ${missing.join(', ')}`);
+      this.#stage = await this.#cast.enter(peer, this.#scenario);
       this.outcome.pinned = this.#stage.pinned;
-      await prepare?.(this.#stage);
+      await this.#stage.prepare(prepare);
     });
   }
 
   /** @param {{ ms: number, counts: boolean }} round */
   async play({ ms, counts }) {
     await this.#attempt(async () => {
-      const figures = await this.#scenario.round(/** @type {AnyStage} */ (this.#stage), { ms });
+      const figures = await this.#scenario.round(/** @type {Stage} */ (this.#stage), { ms });
       if (counts) this.outcome.rounds.push(figures);
     });
   }
 
   async leave() {
-    await this.#stage?.end();
+    const stage = this.#stage;
     this.#stage = undefined;
+    if (stage) await this.#cast.leave(stage, this.outcome.peer, this.#scenario);
   }
 
   /** Whoever fails once is out; the others go on. @param {() => Promise<void>} run */
@@ -73,7 +80,8 @@ class Player {
     } catch (error) {
       this.outcome.trouble = /** @type {Error} */ (error).message;
       this.outcome.rounds = [];
-      await this.leave();
+      await this.#stage?.end();
+      this.#stage = undefined;
     }
   }
 }
@@ -81,21 +89,23 @@ class Player {
 /**
  * @param {Scenario} scenario
  * @param {Peer[]} peers
- * @param {{ rounds: number, ms: number, progress: (text: string) => void }} options
+ * @param {{ cast: Cast, effort: Effort, tell: (text: string) => void }} options
  * @returns {Promise<Outcome[]>} in the order of the peers
  */
-async function conduct(scenario, peers, { rounds, ms, progress }) {
-  const players = peers.map((peer) => new Player(peer, scenario));
-  const most = scenario.fresh ? Math.ceil(rounds / FRESH) : (scenario.rounds ?? rounds);
-  const count = Math.min(rounds, most);
-  progress(`${scenario.name}: starts`);
+async function conduct(scenario, peers, { cast, effort, tell }) {
+  const { ms, warmUpMs } = effort;
+  const players = peers.map((peer) => new Player(peer, scenario, cast));
+  const all = (/** @type {(player: Player) => Promise<void>} */ run) =>
+    Promise.all(players.map(run));
   if (!scenario.fresh) {
-    for (const player of players) await player.enter();
-    progress(`${scenario.name}: warms up`);
-    for (const player of players) await player.play({ ms, counts: false });
+    tell('starts');
+    await all((player) => player.enter());
+    tell('warms up');
+    for (const player of players) await player.play({ ms: warmUpMs, counts: false });
   }
-  for (let round = 0; round < count; round += 1) {
-    progress(`${scenario.name}: round ${round + 1} of ${count}`);
+  const rounds = roundsOf(scenario, effort);
+  for (let round = 0; round < rounds; round += 1) {
+    tell(`round ${round + 1} of ${rounds}`);
     // Nobody is always the first, or always behind the same other.
     const order = round % 2 === 0 ? players : [...players].reverse();
     for (const player of order) {
@@ -104,8 +114,13 @@ async function conduct(scenario, peers, { rounds, ms, progress }) {
       if (scenario.fresh) await player.leave();
     }
   }
-  for (const player of players) await player.leave();
+  await all((player) => player.leave());
   return players.map(({ outcome }) => outcome);
+}
+
+/** @type {(scenario: Scenario, effort: Effort) => number} */
+function roundsOf({ fresh, rounds: most = Number.POSITIVE_INFINITY }, { rounds }) {
+  return fresh ? Math.ceil(rounds / FRESH) : Math.min(rounds, most);
 }
 
 module.exports = { conduct };

@@ -6,14 +6,15 @@ const { serve } = require('./line.js');
 const { peerNamed } = require('./peers/index.js');
 const { jobs } = require('./scenarios/index.js');
 
-const ready = (async () => peerNamed(process.argv[2]).worker())();
+const [, , name, room] = process.argv;
+const ready = (async () => peerNamed(name).worker(room))();
 // Whoever asks for a job hears of it.
 ready.catch(() => {});
 
 serve(
   Object.fromEntries(
-    Object.entries(jobs).map(([name, job]) => [
-      name,
+    Object.entries(jobs).map(([order, job]) => [
+      order,
       async (/** @type {any} */ input) => job(await ready, input),
     ]),
   ),

@@ -10,7 +10,9 @@
 const cluster = require('node:cluster');
 const { performance } = require('node:perf_hooks');
 const { setTimeout, clearTimeout } = require('node:timers');
+const { startupSnapshot } = require('node:v8');
 const threads = require('node:worker_threads');
+const { loadBinding } = require('./binding.js');
 const { defaultMaximum } = require('./config.js');
 const { makeError } = require('./errors.js');
 const { usableProcessors } = require('./limits.js');
@@ -61,6 +63,8 @@ class Join {
    * @param {() => void} news is called when the engine has something to be heard of
    */
   constructor(warn, news) {
+    // V8 ends the process where it finds an addon in a snapshot.
+    if (startupSnapshot?.isBuildingSnapshot?.()) throw inSnapshot();
     const { initialEnv, open } = loadBinding();
     this.role = findRole(initialEnv);
     this.#channelClones = initialEnv('NODE_CHANNEL_SERIALIZATION_MODE') === 'advanced';
@@ -210,6 +214,8 @@ function findRole(initialEnv) {
     return role ?? (initialEnv('NODE_UNIQUE_ID') === undefined ? 'primary' : 'worker');
   }
   const role = cluster.isWorker ? 'worker' : 'primary';
+  // Another copy of the package, or of its modules, has done the rest.
+  if (threads.getEnvironmentData(ROLE) === role) return role;
   threads.setEnvironmentData(ROLE, role);
   if (role === 'primary') {
     const tell = () => threads.setEnvironmentData(SERIALIZATION, cluster.settings.serialization);
@@ -219,17 +225,12 @@ function findRole(initialEnv) {
   return role;
 }
 
-/** @returns {typeof import('../binding.js')} */
-function loadBinding() {
-  try {
-    return require('../binding.js');
-  } catch (cause) {
-    const message =
-      `The addon could not be loaded on ${process.platform}-${process.arch}; there is one for ` +
-      'linux-x64 with glibc. Install the package on the machine that runs it; in a checkout, run ' +
-      `"npm run build". ${/** @type {any} */ (cause).message}`;
-    throw makeError('ERR_BINARY_MISSING', message, { cause });
-  }
+function inSnapshot() {
+  return makeError(
+    'ERR_BINARY_MISSING',
+    'The addon cannot be part of a startup snapshot. Load the package when the program runs: in the ' +
+      'function given to v8.startupSnapshot.setDeserializeMainFunction().',
+  );
 }
 
 /** @param {string} effort */

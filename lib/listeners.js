@@ -14,7 +14,7 @@ const NO_CALLBACK = 'ERR_INVALID_ARG_TYPE';
 const LOOK_AGAIN_MS = 1000;
 
 /** @typedef {(tag: number, raw: any) => void} Tell gets what the engine gives */
-/** @typedef {import('../binding.js').Face} Face */
+/** @typedef {import('../binding.d.ts').Face} Face */
 
 class Listeners {
   #join;

@@ -6,6 +6,8 @@
 const { spawnSync } = require('node:child_process');
 const fs = require('node:fs');
 const path = require('node:path');
+const { binaryName } = require('../lib/binding.js');
+const { platforms } = require('../lib/platform.js');
 
 const ROOT = path.join(__dirname, '..');
 const RUST_SOURCES = ['src', 'Cargo.toml', 'Cargo.lock', 'build.rs'];
@@ -27,14 +29,15 @@ function main() {
   }
 }
 
+/** The addon for this machine; whatever else was built may lie beside it. */
 function builtFiles() {
-  return fs.readdirSync('.').filter((name) => name.endsWith('.node') || name === 'binding.js');
+  return platforms()
+    .map(binaryName)
+    .filter((name) => fs.existsSync(name));
 }
 
-/** The oldest of the loader and the addon; 0 if one of them is missing. */
 function builtAt() {
-  const files = builtFiles();
-  return files.length < 2 ? 0 : Math.min(...files.map((file) => newest([file])));
+  return newest(builtFiles());
 }
 
 // A build that finds nothing changed leaves the old files, and the next setup would build again; a

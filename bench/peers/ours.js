@@ -1,8 +1,20 @@
 'use strict';
 
-// This package.
+// This package, as it is without any option.
 
 const load = () => require('../..');
 
 /** @type {import('./index.js').Peer} */
-module.exports = { name: 'ours', primary: load, worker: load };
+module.exports = {
+  name: 'ours',
+  family: 'cluster-shared-memory',
+  has: [
+    ...['get', 'set', 'incr', 'mutex', 'listen', 'getLRU', 'setLRU'],
+    ...['sync.get', 'sync.set', 'sync.incr'],
+  ],
+  how: 'as it is',
+  stores: 'json',
+  version: () => require('../../package.json').version,
+  primary: load,
+  worker: load,
+};

@@ -2,6 +2,7 @@
 
 // This package beside the floors of the same process: an empty call of the addon, JSON, an await.
 
+const { loadBinding } = require('../../lib/binding.js');
 const { now } = require('../clock.js');
 const { spread } = require('../cpus.js');
 
@@ -9,7 +10,7 @@ const { spread } = require('../cpus.js');
 /** @typedef {import('./index.js').Scenario} Scenario */
 /** @typedef {import('./index.js').Row} Row */
 
-/** How long one operation is repeated in a round. */
+/** How long one operation is repeated in a round, unless its parts are shorter. */
 const ONE_MS = 60;
 const OBJECT = { name: 'Tom', age: 10 };
 const TEXT = JSON.stringify(OBJECT);
@@ -26,7 +27,7 @@ const calibrated = new Map();
  * @returns {Record<string, Loop>}
  */
 function floors() {
-  const engine = /** @type {any} */ (require('../../binding.js')).open({
+  const engine = /** @type {any} */ (loadBinding()).open({
     role: 'worker',
     thread: 0,
     status: new Uint32Array(4),
@@ -106,25 +107,39 @@ const jobs = {
     }
   },
 
-  /** ns a call of each, in turn. */
-  async timeFloors() {
+  /**
+   * ns a call of each, in turn.
+   * @param {SharedMemory} _
+   * @param {{ ms: number }} input
+   */
+  async timeFloors(_, { ms }) {
+    const share = Math.min(1, ms / ONE_MS);
     /** @type {Record<string, number>} */
     const took = {};
-    for (const [name, { loop, calls }] of calibrated) took[name] = await time(loop, calls);
+    for (const [name, { loop, calls }] of calibrated) {
+      took[name] = await time(loop, Math.ceil(calls * share));
+    }
     if (sink === undefined) throw new Error('there was nothing to read');
     return took;
   },
 };
 
 /** @type {(name: string, target?: import('./index.js').Target) => Row} */
-const row = (name, target) => ({ name, figure: name, unit: 'time', target });
+const row = (name, target) => ({
+  name,
+  figure: name,
+  unit: 'time',
+  targets: target ? [target] : [],
+});
 
 /** @type {Scenario[]} */
 const scenarios = [
   {
     name: 'floors',
+    title: 'beside the floors of the same process',
     cpus: spread(1),
     needs: [],
+    beside: [],
     rows: [
       { name: 'empty Node-API call', figure: 'call', unit: 'time' },
       { name: 'JSON.parse', figure: 'parse', unit: 'time' },
@@ -139,7 +154,7 @@ const scenarios = [
       row('sync incr'),
     ],
     prepare: (stage) => stage.worker(0, 'calibrateFloors'),
-    round: (stage) => stage.worker(0, 'timeFloors'),
+    round: (stage, { ms }) => stage.worker(0, 'timeFloors', { ms }),
   },
 ];
 

@@ -90,7 +90,8 @@ async function lastHeard(stage, listeners, { ms, sender, blocked = false }) {
 /** @type {Scenario[]} */
 const scenarios = [
   {
-    name: 'listener, one way',
+    name: 'listen-one',
+    title: 'listener, one way',
     cpus: spread(2),
     needs: ['set', 'listen'],
     rows: [
@@ -98,9 +99,9 @@ const scenarios = [
         name: 'listener, one way, p50',
         figure: 'worker',
         unit: 'time',
-        beside: { '1.1.5': { share: 0.6 } },
+        targets: [{ beside: '1.1.5', share: 0.6 }],
       },
-      { name: '  set by the primary', figure: 'primary', unit: 'time' },
+      { name: 'set by the primary', figure: 'primary', unit: 'time', detail: true },
     ],
     prepare: prepare(1),
     round: async (stage, { ms }) => ({
@@ -109,7 +110,8 @@ const scenarios = [
     }),
   },
   {
-    name: 'listener while the primary is blocked',
+    name: 'listen-blocked',
+    title: 'listener while the primary is blocked',
     // The primary has CPU 0 for itself: what is asked is who waits for it, not who shares its CPU.
     cpus: [1, 1],
     needs: ['set', 'listen'],
@@ -120,7 +122,7 @@ const scenarios = [
         name: 'listener while the primary is blocked, p50',
         figure: 'blocked',
         unit: 'time',
-        target: { share: AS_BEFORE, of: ['free'] },
+        targets: [{ share: AS_BEFORE, of: ['free'] }],
       },
     ],
     prepare: prepare(1),
@@ -130,7 +132,8 @@ const scenarios = [
     }),
   },
   {
-    name: 'one change to 8 listening workers',
+    name: 'listen-eight',
+    title: 'one change to 8 listening workers',
     cpus: spread(9),
     needs: ['set', 'listen'],
     rows: [
@@ -138,9 +141,9 @@ const scenarios = [
         name: 'one change to 8 workers, the last, p50',
         figure: 'worker',
         unit: 'time',
-        beside: { '1.1.5': { speed: 2 } },
+        targets: [{ beside: '1.1.5', speed: 2 }],
       },
-      { name: '  set by the primary', figure: 'primary', unit: 'time' },
+      { name: 'set by the primary', figure: 'primary', unit: 'time', detail: true },
     ],
     prepare: prepare(8),
     round: async (stage, { ms }) => ({

@@ -8,7 +8,7 @@ const { onTwo, spread } = require('../cpus.js');
 
 /** @typedef {import('../peers/index.js').Operations} Operations */
 /** @typedef {import('./index.js').Scenario} Scenario */
-/** @typedef {import('./index.js').Targets} Targets */
+/** @typedef {import('./index.js').Target} Target */
 
 const COUNTER = 'counter';
 const IN_FLIGHT = 1000;
@@ -74,19 +74,19 @@ function sleeps() {
 
 /**
  * @param {string} name
- * @param {string} job
- * @param {number[]} cpus
- * @param {Targets} targets
+ * @param {string} title
+ * @param {{ job: string, cpus: number[], target: Target, picture?: string }} how
  * @returns {Scenario}
  */
-function counting(name, job, cpus, targets) {
+function counting(name, title, { job, cpus, target, picture }) {
   return {
     name,
+    title,
     cpus,
     needs: ['get', 'set', 'mutex'],
     rows: [
-      { name, figure: 'rate', unit: 'rate', ...targets },
-      { name: '  sleeps a turn, all processes', figure: 'sleeps', unit: 'count' },
+      { name: title, figure: 'rate', unit: 'rate', picture, targets: [target] },
+      { name: 'sleeps a turn, all processes', figure: 'sleeps', unit: 'count', detail: true },
     ],
     prepare: (stage) => stage.worker(0, 'startCount'),
     async round(stage, { ms }) {
@@ -109,14 +109,29 @@ function counting(name, job, cpus, targets) {
 /** @param {number[]} figures */
 const sum = (figures) => figures.reduce((total, each) => total + each, 0);
 
-/** @type {(speed: number) => Targets} */
-const faster = (speed) => ({ beside: { '1.1.5': { speed } } });
+/** @type {(speed: number) => Target} */
+const faster = (speed) => ({ beside: '1.1.5', speed });
 
 const scenarios = [
-  counting('mutex with get and set, one worker', 'turns', spread(1), faster(200)),
-  counting('mutex, two workers on one key', 'turns', spread(2), faster(60)),
-  counting('mutex, four workers on two CPUs, one key', 'turns', onTwo(4), faster(5)),
-  counting('mutex, 1 000 in flight in one worker', 'turnsInFlight', spread(1), {
+  counting('mutex-one', 'mutex with get and set, one worker', {
+    job: 'turns',
+    cpus: spread(1),
+    target: faster(200),
+  }),
+  counting('mutex-two', 'mutex, two workers on one key', {
+    job: 'turns',
+    cpus: spread(2),
+    target: faster(60),
+    picture: 'mutex, two workers on one key',
+  }),
+  counting('mutex-four', 'mutex, four workers on two CPUs, one key', {
+    job: 'turns',
+    cpus: onTwo(4),
+    target: faster(5),
+  }),
+  counting('mutex-flight', 'mutex, 1 000 in flight in one worker', {
+    job: 'turnsInFlight',
+    cpus: spread(1),
     target: { least: 0.5e6 },
   }),
 ];

@@ -38,12 +38,23 @@ const jobs = {
 /** @type {Scenario[]} */
 const scenarios = [
   {
-    name: 'LRU',
+    name: 'lru',
+    title: 'the LRU cache, one after the other, awaited',
     cpus: spread(1),
     needs: ['getLRU', 'setLRU'],
     rows: [
-      { name: 'await getLRU', figure: 'get', unit: 'time', beside: { '1.1.5': { speed: 60 } } },
-      { name: 'await setLRU', figure: 'set', unit: 'time', beside: { '1.1.5': { speed: 60 } } },
+      {
+        name: 'await getLRU',
+        figure: 'get',
+        unit: 'time',
+        targets: [{ beside: '1.1.5', speed: 60 }],
+      },
+      {
+        name: 'await setLRU',
+        figure: 'set',
+        unit: 'time',
+        targets: [{ beside: '1.1.5', speed: 60 }],
+      },
     ],
     prepare: (stage) => stage.worker(0, 'fillLRU'),
     round: async (stage, { ms }) => ({

@@ -1,7 +1,8 @@
 'use strict';
 
 // Memory: by how much all processes together grow with many entries. The sum of their proportional
-// set sizes counts a page that several share once; garbage is collected before it is read.
+// set sizes counts a page that several share once; garbage is collected before it is read. What a
+// peer holds elsewhere counts too: a server, or a file of which only parts are mapped.
 
 const fs = require('node:fs');
 const v8 = require('node:v8');
@@ -33,14 +34,22 @@ const jobs = {
     }
   },
 
-  /** Bytes of this process. */
-  pss() {
+  /**
+   * Bytes of this process; without its shared memory, if the peer tells the whole of that.
+   * @param {Operations} operations
+   */
+  pss({ elsewhere }) {
     v8.setFlagsFromString('--expose-gc');
     const collect = vm.runInNewContext('gc');
     for (let times = 0; times < 3; times += 1) collect();
     const text = fs.readFileSync('/proc/self/smaps_rollup', 'latin1');
-    return Number(/^Pss:\s+(\d+) kB/m.exec(text)?.[1]) * 1024;
+    const bytes = (/** @type {string} */ name) =>
+      Number(new RegExp(`^${name}:\\s+(\\d+) kB`, 'm').exec(text)?.[1]) * 1024;
+    return bytes('Pss') - (elsewhere ? bytes('Pss_Shmem') : 0);
   },
+
+  /** @param {Operations} operations */
+  elsewhere: (operations) => operations.elsewhere?.() ?? 0,
 
   /** Joins. @param {Operations} operations */
   touch: (operations) => operations.get('nothing'),
@@ -48,18 +57,19 @@ const jobs = {
 
 /** @param {import('./index.js').Stage} stage */
 async function sumOfPss(stage) {
-  const all = [await stage.primary('pss'), ...(await stage.workers('pss'))];
+  const primary = [await stage.primary('pss'), await stage.primary('elsewhere')];
+  const all = [...primary, ...(await stage.workers('pss'))];
   return all.reduce((sum, each) => sum + each, 0);
 }
 
 /**
  * @param {string} how
  * @param {number} atOnce
- * @returns {Scenario}
+ * @returns {Pick<Scenario, 'title' | 'cpus' | 'needs' | 'fresh' | 'rows' | 'prepare' | 'round'>}
  */
 function filled(how, atOnce) {
   return {
-    name: `memory of 100 000 entries, ${how}`,
+    title: `memory of 100 000 entries of 200 bytes, set ${how}`,
     cpus: spread(2),
     needs: ['get', 'set'],
     fresh: true,
@@ -68,9 +78,9 @@ function filled(how, atOnce) {
         name: `100 000 entries of 200 bytes, ${how}`,
         figure: 'grown',
         unit: 'memory',
-        beside: { '1.1.5': { share: 0.4 } },
+        targets: [{ beside: '1.1.5', share: 0.4 }],
       },
-      { name: '  with all that Node takes itself', figure: 'whole', unit: 'memory' },
+      { name: 'with all that Node takes itself', figure: 'whole', unit: 'memory', detail: true },
     ],
     prepare: (stage) => stage.workers('touch'),
     async round(stage) {
@@ -85,6 +95,14 @@ function filled(how, atOnce) {
   };
 }
 
-const scenarios = [filled('1 000 at once', 1000), filled('one by one', 1)];
+/** Of variants of a package that keep entries alike, one. */
+const BESIDE = ['1.1.5', 'lru-cache-for-clusters', 'redis', 'lmdb msgpack', 'ems'];
+
+/** @type {Scenario[]} */
+const scenarios = [
+  { name: 'memory-burst', ...filled('1 000 at once', 1000), beside: BESIDE, slow: true },
+  // 100 000 ways to the primary and back, one after the other.
+  { name: 'memory-one', ...filled('one by one', 1), beside: ['1.1.5'], slow: true },
+];
 
 module.exports = { scenarios, jobs };

@@ -11,7 +11,7 @@ const { random } = require('./random.js');
 /** @typedef {import('./index.js').Scenario} Scenario */
 
 const OBJECT = { name: 'Tom', age: 10 };
-const KEYS = Array.from({ length: 10_000 }, (_, index) => `key:${index}`);
+const KEYS = Array.from({ length: 10_000 }, (_, index) => `raced:${index}`);
 const STRIDE = 200;
 const HEAD_START_MS = 20;
 
@@ -20,7 +20,7 @@ const steps = {
   incr:
     ({ sync }) =>
     () =>
-      sync.incr('together'),
+      sync.incr('raced'),
   mixed:
     ({ sync }) =>
     () => {
@@ -109,23 +109,25 @@ async function race(stage, { step, ms }, which) {
 /** @type {Scenario[]} */
 const scenarios = [
   {
-    name: 'sync, workers beside each other',
+    name: 'races',
+    title: 'sync, workers beside each other',
     cpus: spread(2),
     needs: [],
+    beside: [],
     rows: [
       { name: 'incr, one worker', figure: 'incr', unit: 'rate' },
       {
         name: 'incr, two workers, one key',
         figure: 'incrTwo',
         unit: 'rate',
-        target: { least: 8e6 },
+        targets: [{ least: 8e6 }],
       },
       { name: 'mixed 90/10, one worker', figure: 'mixed', unit: 'rate' },
       {
         name: 'mixed 90/10, two workers',
         figure: 'mixedTwo',
         unit: 'rate',
-        target: { speed: 1.7, of: ['mixed'] },
+        targets: [{ speed: 1.7, of: ['mixed'] }],
       },
     ],
     prepare: (stage) => stage.worker(0, 'fillRaces'),
@@ -137,18 +139,21 @@ const scenarios = [
     }),
   },
   {
-    name: 'a worker is killed',
+    name: 'killed',
+    title: 'a worker is killed in the middle of its work',
     cpus: spread(1),
     needs: [],
+    beside: [],
     rounds: 20,
     rows: [
       { name: 'longest pause when another is killed', figure: 'pause', unit: 'time', worst: true },
       {
-        name: '  of it, behind the report of the death',
+        name: 'of it, behind the report of the death',
+        detail: true,
         figure: 'behind',
         unit: 'time',
         worst: true,
-        target: { most: 20e6 },
+        targets: [{ most: 20e6 }],
       },
     ],
     round: (stage) => stage.primary('kill'),

@@ -8,14 +8,16 @@ const { spread } = require('../cpus.js');
 const { random } = require('./random.js');
 
 /** @typedef {import('../peers/index.js').Operations} Operations */
+/** @typedef {import('./index.js').Stage} Stage */
 /** @typedef {import('./index.js').Scenario} Scenario */
 
 const USER = { name: 'Tom', age: 10 };
 const AT_ONCE = 1000;
 const MANY = 10_000;
 const HEAD_START_MS = 20;
+const COUNTER = 'counted';
 
-/** 1000 records of about 100 bytes each, as JSON. */
+/** One of 1000 records of about 100 bytes each, as JSON. */
 const record = (/** @type {number} */ id) => ({
   id: 1000 + id,
   name: `user ${id}`.padEnd(12),
@@ -24,10 +26,13 @@ const record = (/** @type {number} */ id) => ({
   score: 1000.5 + id,
 });
 
-/** What stands under which key. */
+/**
+ * What stands under which key. An object, and no array, for ems reads arrays by `eval`, of which V8
+ * remembers the outcome as long as the text stays the same.
+ */
 const VALUES = {
   user: USER,
-  object: Array.from({ length: 1000 }, (_, id) => record(id)),
+  object: { users: Array.from({ length: 1000 }, (_, id) => record(id)) },
   text: 'x'.repeat(1e6),
 };
 
@@ -83,20 +88,56 @@ const jobs = {
     }, ms);
     return (took.done * 1000) / took.ms;
   },
+
+  /** @param {Operations} operations */
+  startIncr: (operations) => operations.set(COUNTER, 0),
+
+  /** @param {Operations} operations */
+  readIncr: (operations) => operations.get(COUNTER),
+
+  /**
+   * @param {Operations} operations
+   * @param {{ from: number, ms: number }} input
+   */
+  async incr(operations, { from, ms }) {
+    await sleepUntil(from);
+    return repeat(() => operations.incr(COUNTER), ms);
+  },
 };
 
-/** @type {(stage: import('./index.js').Stage) => Promise<void>} */
+/** @type {(stage: Stage) => Promise<void>} */
 const prepare = (stage) => stage.worker(0, 'fillValues');
 
 /** @type {Scenario[]} */
 const scenarios = [
   {
-    name: 'one after the other',
+    name: 'get-set',
+    title: 'one after the other, awaited',
     cpus: spread(1),
     needs: ['get', 'set'],
     rows: [
-      { name: 'await get', figure: 'get', unit: 'time', beside: { '1.1.5': { speed: 100 } } },
-      { name: 'await set', figure: 'set', unit: 'time', beside: { '1.1.5': { speed: 80 } } },
+      {
+        name: 'await get, small object',
+        figure: 'get',
+        unit: 'time',
+        picture: 'get, small object, awaited',
+        targets: [
+          { beside: '1.1.5', speed: 100 },
+          { beside: 'fastest', speed: 1.2 },
+          { beside: 'lmdb json fresh', speed: 2 },
+          { beside: 'lmdb msgpack fresh', speed: 2 },
+        ],
+      },
+      {
+        name: 'await set, small object',
+        figure: 'set',
+        unit: 'time',
+        picture: 'set, small object, awaited',
+        targets: [
+          { beside: '1.1.5', speed: 80 },
+          { beside: 'fastest', speed: 1.3 },
+        ],
+      },
     ],
     prepare,
     round: async (stage, { ms }) => ({
@@ -105,7 +146,8 @@ const scenarios = [
     }),
   },
   {
-    name: '1 000 at once',
+    name: 'at-once',
+    title: '1 000 at once',
     cpus: spread(1),
     needs: ['get', 'set'],
     rows: [
@@ -113,13 +155,13 @@ const scenarios = [
         name: '1 000 at once, get',
         figure: 'get',
         unit: 'rate',
-        beside: { '1.1.5': { speed: 8 } },
+        targets: [{ beside: '1.1.5', speed: 8 }],
       },
       {
         name: '1 000 at once, set',
         figure: 'set',
         unit: 'rate',
-        beside: { '1.1.5': { speed: 8 } },
+        targets: [{ beside: '1.1.5', speed: 8 }],
       },
     ],
     prepare,
@@ -128,10 +170,11 @@ const scenarios = [
       set: await stage.worker(0, 'atOnce', { call: 'set', ms }),
     }),
   },
-  long('object', 'object of 100 KB', 2),
-  long('text', 'string of 1 MB', 5),
+  long('object', 'object of 100 KB', { speed: 2, ahead: 1 }),
+  long('text', 'string of 1 MB', { speed: 5, ahead: 2 }),
   {
-    name: 'two workers mixed 90/10',
+    name: 'mixed',
+    title: 'two workers mixed 90/10, awaited',
     cpus: spread(2),
     needs: ['get', 'set'],
     rows: [
@@ -139,7 +182,11 @@ const scenarios = [
         name: 'two workers mixed 90/10, awaited',
         figure: 'mixed',
         unit: 'rate',
-        beside: { '1.1.5': { speed: 50 } },
+        picture: 'two workers, 90 % get, 10 % set',
+        targets: [
+          { beside: '1.1.5', speed: 50 },
+          { beside: 'fastest', speed: 2.5 },
+        ],
       },
     ],
     prepare,
@@ -149,18 +196,56 @@ const scenarios = [
       return { mixed: rates.reduce((sum, rate) => sum + rate, 0) };
     },
   },
+  {
+    name: 'incr',
+    title: 'incr by two workers on one key, awaited',
+    cpus: spread(2),
+    needs: ['get', 'set', 'incr'],
+    rows: [
+      {
+        name: 'incr by two workers on one key, awaited',
+        figure: 'rate',
+        unit: 'rate',
+        picture: 'incr of one key by two workers',
+      },
+    ],
+    prepare: (stage) => stage.worker(0, 'startIncr'),
+    async round(stage, { ms }) {
+      const before = await stage.worker(0, 'readIncr');
+      /** @type {{ done: number, ms: number }[]} */
+      const workers = await stage.workers('incr', { from: now() + HEAD_START_MS, ms });
+      const calls = workers.reduce((sum, { done }) => sum + done, 0);
+      const counted = (await stage.worker(0, 'readIncr')) - before;
+      if (counted !== calls) throw new Error(`counted ${counted} in ${calls} calls`);
+      return { rate: workers.reduce((sum, each) => sum + (each.done * 1000) / each.ms, 0) };
+    },
+  },
 ];
 
-/** @type {(of: keyof typeof VALUES, name: string, speed: number) => Scenario} */
-function long(of, name, speed) {
+/**
+ * @param {keyof typeof VALUES} of
+ * @param {string} what
+ * @param {{ speed: number, ahead: number }} times as fast as 1.1.5, and as the fastest alike
+ * @returns {Scenario}
+ */
+function long(of, what, { speed, ahead }) {
+  /** @type {(call: 'get' | 'set') => import('./index.js').Row} */
+  const row = (call) => ({
+    name: `${call} ${what}`,
+    figure: call,
+    unit: 'time',
+    picture: call === 'get' ? `get, ${what}, awaited` : undefined,
+    targets: [
+      { beside: '1.1.5', speed },
+      { beside: 'fastest', storing: 'json', speed: ahead },
+    ],
+  });
   return {
-    name,
+    name: of,
+    title: `${what}, awaited`,
     cpus: spread(1),
     needs: ['get', 'set'],
-    rows: [
-      { name: `get ${name}`, figure: 'get', unit: 'time', beside: { '1.1.5': { speed } } },
-      { name: `set ${name}`, figure: 'set', unit: 'time', beside: { '1.1.5': { speed } } },
-    ],
+    rows: [row('get'), row('set')],
     prepare,
     round: async (stage, { ms }) => ({
       get: await stage.worker(0, 'oneByOne', { call: 'get', of, ms }),
