@@ -18,8 +18,10 @@ const { makeError } = require('./errors.js');
 const { usableProcessors } = require('./limits.js');
 const { newStatus } = require('./status.js');
 
-/** For how long a hub that was found may take to answer. */
+/** For how long a hub that was found may take to answer; the event loop stands still meanwhile. */
 const ANSWER_MS = 100;
+/** The same for a call that cannot wait in another way. */
+const LONG_ANSWER_MS = 1000;
 const PATIENCE_MS = 5000;
 const FIRST_PAUSE_MS = 5;
 const LONGEST_PAUSE_MS = 50;
@@ -107,7 +109,7 @@ class Join {
 
   /** Attaches at once or throws. */
   attachNow() {
-    if (!this.#attach()) throw noPrimary('Synchronous calls do not wait for it');
+    if (!this.#attach(LONG_ANSWER_MS)) throw noPrimary('Synchronous calls do not wait for it');
   }
 
   /** Attaches if that needs no waiting, and nobody waits who would have to come first. */
@@ -156,10 +158,10 @@ class Join {
     this.#pauseMs = Math.min(this.#pauseMs * 2, LONGEST_PAUSE_MS);
   }
 
-  #attach() {
+  #attach(answerMs = ANSWER_MS) {
     if (this.#closed) throw closed();
     if (!this.attached) {
-      if (!this.engine.attach(ANSWER_MS)) return false;
+      if (!this.engine.attach(answerMs)) return false;
       this.attached = true;
       this.#mode = this.engine.mode();
       this.nonce = this.engine.nonce();
