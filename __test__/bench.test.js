@@ -44,14 +44,17 @@ function storedReport() {
       ],
     },
     { name: 'more of it', figure: 'more', unit: 'count', detail: true },
+    { name: 'ours alone', figure: 'alone', unit: 'memory', detail: true, targets: [{ most: 64 }] },
     { name: 'grown', figure: 'grown', unit: 'memory', targets: [{ beside: '1.1.5', share: 0.4 }] },
   ];
   const rounds = (/** @type {number} */ get, /** @type {number} */ grown) =>
     [0.9, 1, 1.1].map((factor) => ({ get: get * factor, more: 1, grown: grown * 2 ** 20 }));
   /** @type {any} */
   const scenario = { name: 'get', title: 'get', cpus: [1], rows };
+  const ours = rounds(500, 20).map((round) => ({ ...round, alone: 45 }));
   const scene = sceneOf(scenario, [
-    { peer: peerNamed('ours'), rounds: rounds(500, 20), pinned: true },
+    { peer: peerNamed('ours'), rounds: ours, pinned: true },
+    { peer: peerNamed('ours uncached'), rounds: rounds(490, 20), pinned: true },
     { peer: peerNamed('1.1.5'), rounds: rounds(80_000, 100), pinned: true },
     { peer: peerNamed('lmdb msgpack'), rounds: rounds(550, 40), pinned: true },
     { peer: peerNamed('redis'), rounds: [], trouble: 'hangs', pinned: true },
@@ -77,7 +80,7 @@ function storedReport() {
     machine: { cpu: 'a CPU', cpus: 2, gigabytes: 8, system: 'Linux', node: '20.0.0' },
     effort: { rounds: 3, ms: 1, quick: false },
     load: [0, 0],
-    peers: ['ours', '1.1.5', 'lmdb msgpack'].map((name) => ({
+    peers: ['ours', 'ours uncached', '1.1.5', 'lmdb msgpack'].map((name) => ({
       ...peerNamed(name),
       version: name === 'lmdb msgpack' ? '3' : peerNamed(name).version(),
     })),
@@ -150,6 +153,25 @@ test('peers are chosen by name and by package', () => {
   assert.equal(optionsOf(['--quick', '--peers', 'lmdb cached']).peers.length, 1);
 });
 
+test('a variant of this package is shown beside it, and is no rival', () => {
+  const [get] = storedReport().scenes[0].lines;
+  assert.equal(get.ratios['ours uncached'], 0.98);
+  assert.equal(get.fastest, 'lmdb msgpack');
+});
+
+test('a row of ours alone has no ratios', () => {
+  const [, , alone] = storedReport().scenes[0].lines;
+  assert.deepEqual([alone.figures, alone.ratios], [{ ours: 45 }, {}]);
+});
+
+test('whoever has many keys at once takes part', () => {
+  for (const { name, has } of others) {
+    assert.equal(has.includes('getMany'), has.includes('get') && has.includes('set'), name);
+    assert.equal(has.includes('sync.getMany'), has.includes('sync.get'), name);
+    assert.equal(has.includes('setMany'), has.includes('getMany'), name);
+  }
+});
+
 test('names of scenarios and of peers are unique', () => {
   for (const named of [scenarios, others]) {
     assert.equal(new Set(named.map(({ name }) => name)).size, named.length);
@@ -157,7 +179,7 @@ test('names of scenarios and of peers are unique', () => {
 });
 
 test('targets are judged by the peers that they name', () => {
-  const [get, , grown] = storedReport().scenes[0].lines;
+  const [get, , , grown] = storedReport().scenes[0].lines;
   assert.equal(get.fastest, 'lmdb msgpack');
   assert.equal(get.ratios['1.1.5'], 160);
   const [beside, fastest, storing, absent] = get.goals;
@@ -183,12 +205,13 @@ test('a stored run is printed as it was', { timeout }, () => {
   assert.match(stdout, /at least 1\.2x the fastest: MISSED \(1\.10\)/);
   assert.match(stdout, /at least 1x ems: not measured/);
   assert.match(stdout, /^ {4}more of it +1\.00$/m);
+  assert.match(stdout, /^ {4}ours alone +45\.0 B\n {4}at most 64\.0 B: reached$/m);
   assert.match(stdout, /! redis hangs/);
   assert.match(stdout, /^sync get +90\.0 ns +60\.0 ns +1\.50 of \(call \+ parse\)$/m);
   assert.match(stdout, /at most 1\.35 of \(call \+ parse\): MISSED \(1\.50\)/);
   assert.match(stdout, /at most 100 ns: reached/);
   assert.match(stdout, /! NOT PINNED/);
-  assert.match(stdout, /^4 of 6 targets reached$/m);
+  assert.match(stdout, /^5 of 7 targets reached$/m);
 });
 
 test('markdown and picture are drawn from a stored run', { timeout }, () => {
@@ -217,6 +240,19 @@ test('what is no report is told in one line', { timeout }, () => {
     assert.match(stderr, /^[^\n]+\n$/);
     assert.ok(stderr.includes(name));
   }
+});
+
+test('values that another worker changes, and many at once, are measured', { timeout }, () => {
+  const args = ['--only', 'sync-changed,many', '--peers', 'none', '--quick', '--rounds', '1'];
+  const { status, stdout, stderr } = bench(...args);
+  assert.equal(status, 0, stderr);
+  for (const row of ['read once', 'known before']) {
+    assert.match(stdout, new RegExp(`^sync get, set since by another, ${row} +[\\d.]+ .s$`, 'm'));
+  }
+  for (const call of ['await getMany', 'await setMany', 'sync getMany', 'sync setMany']) {
+    assert.match(stdout, new RegExp(`^${call}, 100 small objects +[\\d.]+ .s$`, 'm'));
+  }
+  assert.doesNotMatch(stdout, / ! /);
 });
 
 test('a short run measures, says how far it is, and stores what it found', { timeout }, () => {

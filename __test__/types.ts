@@ -62,6 +62,54 @@ type Same<A, B> = [keyof A, keyof B] extends [keyof B, keyof A] ? true : false;
 export const isWhole: Same<Memory, memory.SharedMemory> = true;
 export const isWholeSync: Same<Memory['sync'], memory.Sync> = true;
 
+export async function acceptedOfStore(): Promise<void> {
+  const ttl = 60_000;
+  await set('user', { name: 'Tom' }, { ttl });
+  await memory.set('user', { name: 'Tom' }, { ttl }, (outcome: 'OK' | Error) => outcome);
+  const added: boolean = await memory.add('user', 1, { ttl });
+  const replaced: boolean = await memory.replace(1, 1);
+  const before: User | undefined = await memory.getAndSet<User>('user', { name: 'Tim' });
+  const taken: User | undefined = await memory.getAndRemove<User>('user');
+  const count: number =
+    (await incr('n', 1, { ttl })) + (await memory.decr('n')) + sync.decr('n', 2);
+  const isTouched: boolean = await memory.touch('n', Number.POSITIVE_INFINITY);
+  const left: number | undefined = await memory.ttl('n');
+  const { value, version }: memory.Versioned<User> = await memory.getWithVersion<User>('user');
+  const isSet: boolean = await memory.compareAndSet('user', version, value, { ttl });
+  const changed: User = await memory.update<User>('user', (old) => ({ name: `${old?.name}` }));
+  const later: number = await memory.update('n', async (n: number | undefined) => (n ?? 0) + 1);
+  const users: Array<User | undefined> = await memory.getMany<User>(new Set(['a', 1, true]));
+  const done: 'OK' = await memory.setMany(new Map([['a', 1]]), { ttl });
+  await memory.setMany([
+    ['a', 1],
+    [2, 'b'],
+  ]);
+  await memory.setMany({ a: 1 });
+  const removed: number = await memory.removeMany(['a', 1]);
+  for await (const key of memory.keys({ prefix: 'user:' })) key.toUpperCase();
+  for await (const [key, user] of memory.entries<User>()) key.concat(user.name);
+  for (const [key, user] of sync.entries<User>({ prefix: '' })) key.concat(user.name);
+  const keys: string[] = [...sync.keys()];
+  const size: number = (await memory.size()) + sync.size();
+  const cleared: 'OK' = (await memory.clear()) && sync.clear();
+  console.log(added, replaced, before, taken, count, isTouched, left, isSet, changed, later);
+  console.log(users, done, removed, keys, size, cleared);
+}
+
+export async function acceptedOfNamespaces(): Promise<void> {
+  const sessions: memory.Namespace = memory.namespace('sessions', { maxMemory: '64mb' });
+  const user: User | undefined = await sessions.get<User>('user');
+  const stop: () => void = sessions.listen<User>('user', (changed) => changed?.name);
+  const locked: number = await sessions.mutex('user', async () => 1);
+  const now: boolean = sessions.sync.add('user', user);
+  const space: memory.Space = Math.random() < 0.5 ? memory : sessions;
+  await space.set(sessions.name, now);
+  const [{ name, entries, bytes, maximum }] = (await stats()).namespaces;
+  configure({ valueCache: 0 });
+  configure({ valueCache: '1mb' });
+  console.log(stop, locked, name.length + entries + bytes + maximum);
+}
+
 export function onError(error: memory.SharedMemoryError): string {
   const code: memory.ErrorCode = error.code;
   switch (code) {
@@ -73,6 +121,46 @@ export function onError(error: memory.SharedMemoryError): string {
     default:
       return code;
   }
+}
+
+export async function refusedOfStore(): Promise<void> {
+  // @ts-expect-error A ttl is a number.
+  await set('a', 1, { ttl: '1s' });
+  // @ts-expect-error There is no such option.
+  await set('a', 1, { seconds: 1 });
+  // @ts-expect-error Options are an object.
+  await set('a', 1, 1000);
+  // @ts-expect-error A value is needed.
+  await memory.add('a');
+  // @ts-expect-error A version is needed.
+  await memory.compareAndSet('a', undefined, 1);
+  // @ts-expect-error A function is needed.
+  await memory.update('a', 1);
+  // @ts-expect-error There may be none.
+  const left: number = await memory.ttl('a');
+  // @ts-expect-error A ttl is needed.
+  await memory.touch('a');
+  // @ts-expect-error A number is no list of keys.
+  await memory.getMany(5);
+  // @ts-expect-error Each of them may be missing.
+  const users: User[] = await memory.getMany<User>(['a']);
+  // @ts-expect-error Entries are pairs.
+  await memory.setMany(['a']);
+  // @ts-expect-error At once there are no promises.
+  sync.size().then();
+  // @ts-expect-error By promise the iterator is an asynchronous one.
+  for (const key of memory.keys()) console.log(key);
+  // @ts-expect-error A prefix is a text.
+  memory.keys({ prefix: 1 });
+  // @ts-expect-error A name is needed.
+  memory.namespace();
+  // @ts-expect-error A namespace has no namespaces.
+  memory.namespace('a').namespace('b');
+  // @ts-expect-error A namespace is not closed by itself.
+  memory.namespace('a').close();
+  // @ts-expect-error The name stays.
+  memory.namespace('a').name = 'b';
+  console.log(left, users);
 }
 
 export async function refused(): Promise<void> {

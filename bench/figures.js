@@ -25,10 +25,10 @@ function median(figures) {
  * The figure of a row in all rounds: the median, or the worst.
  * @param {Row} row
  * @param {Figures[]} rounds
- * @returns {number | undefined} if there were no rounds
+ * @returns {number | undefined} if there were no rounds, or if it is none of the peer's figures
  */
 function figureOf({ figure, worst }, rounds) {
-  const figures = rounds.map((round) => round[figure]);
+  const figures = rounds.map((round) => round[figure]).filter((each) => each !== undefined);
   if (figures.length === 0) return undefined;
   return worst ? Math.max(...figures) : median(figures);
 }
@@ -57,7 +57,7 @@ function sumsOf({ figure }, names, rounds) {
  */
 function ratioOf({ figure, unit }, share, ours, others) {
   const rounds = Math.min(ours.length, others.length);
-  if (rounds === 0 || unit === 'count') return undefined;
+  if (rounds === 0 || unit === 'count' || others[0][figure] === undefined) return undefined;
   const straight = share || unit === 'rate';
   const ratios = ours.slice(0, rounds).map((round, index) => {
     const [our, other] = [round[figure], others[index][figure]];

@@ -5,21 +5,28 @@
 //
 // What is kept is bounded. There are two generations: what is used comes into the younger one; when
 // that is full it becomes the older one, and what is not used until then goes (as in `hashlru`).
-// A value is kept when it is read the second time, so that a scan of many values keeps nothing.
+// A value is kept when it is read the second time, so that a scan of many values keeps nothing. Which
+// were read once is known by their versions, of which no two changes have the same.
 
 /** Strings below are as fast to make anew. */
 const SHORTEST_STRING = 256;
 /** Longer texts cost more to copy than they save, and would push out everything else. */
 const LARGEST_SHARE = 8;
-/** Versions of values that were read once. */
-const SEEN = 1024;
+/** Versions of values that were read once: about so many values that are read in turn can be kept. */
+const SEEN = 2 ** 15;
 /** Nested deeper, an object is not kept. */
 const DEEPEST = 32;
+/**
+ * How many units of text each value that is kept counts as, beside its own, and each object in it:
+ * so many small ones take no more memory than a few large ones.
+ */
+const UNITS_EACH = 80;
+const UNITS_INNER = 56;
 
 /**
  * @typedef {object} Kept
  * @property {number} version
- * @property {number} length of its text
+ * @property {number} length that it counts as
  * @property {any} value is never given to anybody
  * @property {Plan | undefined} plan how it is copied; undefined: it cannot change
  */
@@ -35,7 +42,8 @@ class Copies {
   #old = new Map();
   #youngLength = 0;
   #maximum;
-  #seen = new Float64Array(SEEN);
+  /** Versions; negative ones of values that cannot be kept. @type {Float64Array | undefined} */
+  #seen;
   /** Whether there may be any. */
   isEmpty = true;
 
@@ -64,19 +72,26 @@ class Copies {
    * @param {unknown} value
    */
   note(name, version, length, value) {
-    const place = version % SEEN;
-    if (this.#seen[place] !== version) {
-      this.#seen[place] = version;
-      return;
-    }
     if (length * LARGEST_SHARE > this.#maximum) return;
+    this.#seen ??= new Float64Array(SEEN);
+    const place = version % SEEN;
+    const seen = this.#seen[place];
+    if (seen === -version) return;
+    this.#seen[place] = version;
+    if (seen !== version) return;
     if (typeof value === 'string') {
-      if (length >= SHORTEST_STRING) this.#keep(name, { version, length, value, plan: undefined });
+      if (length < SHORTEST_STRING) return;
+      this.#keep(name, { version, length: length + UNITS_EACH, value, plan: undefined });
       return;
     }
     const plan = planOf(value, DEEPEST);
-    if (plan === undefined) return;
-    this.#keep(name, { version, length, value: copy(value, plan), plan });
+    if (plan === undefined) {
+      this.#seen[place] = -version;
+      return;
+    }
+    const counted = length + UNITS_EACH + UNITS_INNER * innerOf(plan);
+    if (counted * LARGEST_SHARE > this.#maximum) return;
+    this.#keep(name, { version, length: counted, value: copy(value, plan), plan });
   }
 
   /** @type {(name: string, kept: Kept) => void} */
@@ -116,6 +131,11 @@ function planOf(value, depth) {
     inner.push([isArray ? Number(key) : key, plan]);
   }
   return { isArray, inner };
+}
+
+/** How many objects are in it. @param {Plan} plan @returns {number} */
+function innerOf({ inner }) {
+  return inner.reduce((sum, [, plan]) => sum + innerOf(plan), inner.length);
 }
 
 /** @type {(value: any, plan: Plan) => any} */

@@ -4,11 +4,13 @@
 // arguments and packs its values when it is called, and gives what is to be done once the
 // environment is attached; from that, the synchronous and the promise form are made alike.
 
+const { wrongType } = require('./errors.js');
 const { toKey } = require('./keys.js');
 const {
   FOR_EVER,
   toFunction,
   toIterable,
+  toPair,
   toStep,
   toTtl,
   toVersion,
@@ -17,6 +19,9 @@ const {
 
 /** On what a put depends, as the engine numbers it. */
 const IF = Object.freeze({ ALWAYS: 0, ABSENT: 1, PRESENT: 2, VERSION: 3 });
+
+/** Keys beyond this are shown to the engine, which alone knows how long one may be, before any is set. */
+const LONG_KEY = 500;
 
 /** @typedef {InstanceType<typeof import('./operations.js').Operations>} Operations */
 /** @typedef {import('./values.js').Packed} Packed */
@@ -94,8 +99,8 @@ function makersOf(now) {
 
     /** @param {unknown} key @param {unknown} [by] @param {unknown} [options] */
     decr(key, by = 1, options = undefined) {
-      const [name, step] = [toKey(key), toStep(by)];
-      return () => now.incr(name, -step, options);
+      const [name, step, ttl] = [toKey(key), toStep(by), ttlOf(options)];
+      return () => now.incr(name, -step, { ttl });
     },
 
     /** @param {unknown} key @param {unknown} ttl */
@@ -117,6 +122,9 @@ function makersOf(now) {
         for (;;) {
           const { value, version } = getWithVersion(name);
           const changed = change(value);
+          if (typeof changed?.then === 'function') {
+            throw wrongType('"fn" argument', 'a function that gives no promise', fn);
+          }
           if (putIfStill(name, version, now.pack(changed), ttl)) return changed;
         }
       };
@@ -133,14 +141,22 @@ function makersOf(now) {
       const ttl = ttlOf(options);
       /** @type {[string, Packed][]} */
       const all = [];
-      for (const [key, value] of entriesOf(entries)) all.push([toKey(key), now.pack(value)]);
+      for (const entry of entriesOf(entries)) {
+        const [key, value] = toPair(entry);
+        all.push([toKey(key), now.pack(value)]);
+      }
       return () => {
         const { face } = now;
-        for (const [name, { tag, payload }] of all) {
-          if (ttl === FOR_EVER) face.set(name, payload, tag);
-          else face.put(name, payload, tag, ttl, IF.ALWAYS, 0);
+        for (const [name] of all) if (name.length > LONG_KEY) face.has(name);
+        try {
+          for (const [name, { tag, payload }] of all) {
+            if (ttl === FOR_EVER) face.set(name, payload, tag);
+            else face.put(name, payload, tag, ttl, IF.ALWAYS, 0);
+          }
+        } finally {
+          // Also of those before one that failed.
+          now.hearIfTold();
         }
-        now.hearIfTold();
         return /** @type {const} */ ('OK');
       };
     },
@@ -150,8 +166,11 @@ function makersOf(now) {
       const names = Array.from(toIterable(keys, 'keys'), toKey);
       return () => {
         let removed = 0;
-        for (const name of names) removed += now.face.remove(name) ? 1 : 0;
-        now.hearIfTold();
+        try {
+          for (const name of names) removed += now.face.remove(name) ? 1 : 0;
+        } finally {
+          now.hearIfTold();
+        }
         return removed;
       };
     },

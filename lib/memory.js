@@ -97,7 +97,7 @@ class Namespace extends Space {
   /** From now on, or as soon as there is a memory. @param {number} bytes */
   bound(bytes) {
     this.#bound = bytes;
-    if (this.#core.join.attached) this.#open();
+    if (this.#core.join.attachIfReady()) this.#open();
     else this.#core.join.whenAttached(() => this.#open()).catch(this.#core.log);
   }
 

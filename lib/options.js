@@ -88,4 +88,24 @@ function toIterable(list, name) {
   return /** @type {Iterable<any>} */ (list);
 }
 
-module.exports = { FOR_EVER, toTtl, ttlOf, toStep, toVersion, prefixOf, toFunction, toIterable };
+/**
+ * One of the entries that are to be set.
+ * @param {unknown} entry
+ * @returns {unknown[]}
+ */
+function toPair(entry) {
+  if (Array.isArray(entry)) return entry;
+  throw wrongType('"entries" argument', 'of pairs of key and value', entry);
+}
+
+module.exports = {
+  FOR_EVER,
+  toTtl,
+  ttlOf,
+  toStep,
+  toVersion,
+  prefixOf,
+  toFunction,
+  toIterable,
+  toPair,
+};

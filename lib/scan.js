@@ -50,18 +50,29 @@ class Scan {
 }
 
 /**
- * The entries of some keys, without those that are gone by now.
+ * Keys, each as long as there is a memory to have it.
  * @param {Operations} now
  * @param {string[]} keys
  */
-function entriesOf(now, keys) {
-  /** @type {[string, any][]} */
-  const entries = [];
+function* keysOf(now, keys) {
   for (const key of keys) {
-    const value = now.get(key);
-    if (value !== undefined || now.wasThere) entries.push([key, value]);
+    // Throws if it was closed.
+    now.face;
+    yield key;
   }
-  return entries;
 }
 
-module.exports = { Scan, entriesOf };
+/**
+ * The entries of some keys, each read when it is asked for, without those that are gone by then.
+ * @param {Operations} now
+ * @param {string[]} keys
+ * @returns {Generator<[string, any]>}
+ */
+function* entriesOf(now, keys) {
+  for (const key of keys) {
+    const value = now.get(key);
+    if (value !== undefined || now.wasThere) yield [key, value];
+  }
+}
+
+module.exports = { Scan, keysOf, entriesOf };

@@ -13,7 +13,7 @@ const { Locks } = require('./locks.js');
 const { makersOf } = require('./makers.js');
 const { Operations } = require('./operations.js');
 const { prefixOf, toFunction, toStep, ttlOf } = require('./options.js');
-const { Scan, entriesOf } = require('./scan.js');
+const { Scan, entriesOf, keysOf } = require('./scan.js');
 
 /** @typedef {InstanceType<typeof import('./core.js').Core>} Core */
 /** @typedef {import('../binding.js').Face} Face */
@@ -88,20 +88,19 @@ class Space {
 
   /** @type {(key: unknown, fn: unknown, options?: unknown) => Promise<any>} */
   update = async (key, fn, options) => {
-    const [name, change] = [toKey(key), toFunction(fn)];
-    ttlOf(options);
+    const [name, change, ttl] = [toKey(key), toFunction(fn), ttlOf(options)];
     await this.#whenReady();
     for (;;) {
       const { value, version } = this.#make.getWithVersion(name)();
       const changed = await change(value);
-      if (this.#make.compareAndSet(name, version, changed, options)()) return changed;
+      if (this.#make.compareAndSet(name, version, changed, { ttl })()) return changed;
     }
   };
 
   /** @type {(options?: unknown) => AsyncIterableIterator<string>} */
   keys = (options) => {
     const prefix = prefixOf(options);
-    return this.#batches(prefix, (keys) => keys);
+    return this.#batches(prefix, (keys) => keysOf(this.#now, keys));
   };
 
   /** @type {(options?: unknown) => AsyncIterableIterator<[string, any]>} */
@@ -160,7 +159,7 @@ class Space {
    * Batches of keys, between which the event loop turns.
    * @template T
    * @param {string} prefix
-   * @param {(keys: string[]) => T[]} found
+   * @param {(keys: string[]) => Iterable<T>} found
    */
   async *#batches(prefix, found) {
     await this.#whenReady();
@@ -225,7 +224,7 @@ class Space {
       removeMany: atOnce(make.removeMany),
       size: atOnce(make.size),
       keys: (/** @type {unknown} */ options) =>
-        batches(prefixOf(options), (/** @type {string[]} */ keys) => keys),
+        batches(prefixOf(options), (/** @type {string[]} */ keys) => keysOf(now, keys)),
       entries: (/** @type {unknown} */ options) =>
         batches(prefixOf(options), (/** @type {string[]} */ keys) => entriesOf(now, keys)),
       clear: () => {
@@ -239,7 +238,7 @@ class Space {
   /**
    * @template T
    * @param {string} prefix
-   * @param {(keys: string[]) => T[]} found
+   * @param {(keys: string[]) => Iterable<T>} found
    */
   *#batchesNow(prefix, found) {
     const scan = new Scan(this.#now, this.#join.status);

@@ -4,6 +4,7 @@
 //
 //     node soak/check.js <folder of a round>
 
+const { checkEnds } = require('./checks/ends.js');
 const { checkListeners } = require('./checks/listeners.js');
 const { checkLocks } = require('./checks/locks.js');
 const { checkValues } = require('./checks/values.js');
@@ -20,6 +21,7 @@ function checkRound(folder) {
   const parts = [
     { violations: history.notes, figures: countsOf(history) },
     checkValues(byKey),
+    checkEnds(byKey),
     checkLocks(history.members),
     checkListeners(history.members, byKey),
   ];

@@ -4,7 +4,7 @@
 
 const fs = require('node:fs');
 const path = require('node:path');
-const { RECORD_BYTES, PHASE, OP, OUTCOME, MARK } = require('./records.js');
+const { RECORD_BYTES, PHASE, OUTCOME, MARK, isOfValue } = require('./records.js');
 
 /**
  * @typedef {object} Call
@@ -13,6 +13,7 @@ const { RECORD_BYTES, PHASE, OP, OUTCOME, MARK } = require('./records.js');
  * @property {number} op
  * @property {number} key
  * @property {number} argument
+ * @property {number} [expected]
  * @property {number} call time
  * @property {number} ret time; of a lost call, the death of its thread
  * @property {boolean} lost
@@ -91,24 +92,22 @@ function take(member, bytes, at) {
   const seq = bytes.readUInt32LE(at + 4);
   const first = bytes.readDoubleLE(at + 8);
   const second = bytes.readDoubleLE(at + 16);
-  if (phase === PHASE.CALL) begin(member, kind, key, seq, first, second);
-  else if (phase === PHASE.RETURN) {
-    end(member, kind, seq, first, second, bytes.readDoubleLE(at + 24));
-  } else if (kind === MARK.ENQUEUED) {
+  const third = bytes.readDoubleLE(at + 24);
+  if (phase === PHASE.CALL) begin(member, { op: kind, key, seq, call: first }, second, third);
+  else if (phase === PHASE.RETURN) end(member, kind, seq, first, second, third);
+  else if (kind === MARK.ENQUEUED) {
     const call = member.calls.get(seq);
     if (call) call.enqueued = first;
   } else member.marks.push({ key, seq, what: kind, time: first, value: second });
 }
 
-/** @type {(member: Member, op: number, key: number, seq: number, time: number, argument: number) => void} */
-function begin({ name, calls }, op, key, seq, time, argument) {
-  calls.set(seq, {
+/** @type {(member: Member, head: { op: number, key: number, seq: number, call: number }, argument: number, expected: number) => void} */
+function begin({ name, calls }, head, argument, expected) {
+  calls.set(head.seq, {
     member: name,
-    seq,
-    op,
-    key,
+    ...head,
     argument,
-    call: time,
+    expected,
     ret: Number.POSITIVE_INFINITY,
     lost: true,
     outcome: 0,
@@ -190,7 +189,7 @@ function callsByKey({ members }) {
   const byKey = new Map();
   for (const { calls } of members) {
     for (const call of calls.values()) {
-      if (call.op > OP.INCR || isUndone(call)) continue;
+      if (!isOfValue(call.op) || isUndone(call)) continue;
       // Nobody knows what a call did that gave something wrong.
       if (call.outcome === OUTCOME.WRONG) call.lost = true;
       const others = byKey.get(call.key);

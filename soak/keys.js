@@ -8,9 +8,12 @@ const { KIND, SMALL, ALL } = require('./values.js');
 /**
  * @typedef {object} Key
  * @property {string} name
- * @property {'values' | 'numbers' | 'count' | 'guarded' | 'lru' | 'noise'} kind
+ * @property {'values' | 'numbers' | 'count' | 'guarded' | 'lru' | 'noise' | 'exchanged' | 'ends' | 'scans'} kind
  *   values: set, removed, read, seldom counted; numbers: the same with numbers only; count: counted
- *   only; guarded: read and written under its lock only; lru: in the LRU; noise: not recorded
+ *   only; guarded: read and written under its lock only; lru: in the LRU; noise: not recorded;
+ *   exchanged: changed by conditions and exchanges; ends: set for a while only; scans: no key, but what
+ *   scans are recorded of
+ * @property {string} [space] the namespace that it is in
  * @property {boolean} [watched] whether listeners may listen to it
  * @property {ReadonlyArray<readonly [number, number]>} [sets] kinds of values that it may get
  */
@@ -34,6 +37,13 @@ const KEYS = [
   { name: 'small noise', kind: 'noise', sets: SMALL },
   { name: 'other noise', kind: 'noise', sets: SMALL },
   { name: 'large noise', kind: 'noise', sets: ALL },
+  { name: 'job', kind: 'exchanged', watched: true, sets: SMALL },
+  { name: 'large job', kind: 'exchanged', sets: ALL },
+  { name: 'job', kind: 'exchanged', space: 'soak', watched: true, sets: SMALL },
+  { name: 'count', kind: 'count', space: 'soak' },
+  { name: 'short', kind: 'ends', sets: SMALL },
+  { name: 'short', kind: 'ends', space: 'soak', sets: SMALL },
+  { name: 'all', kind: 'scans' },
 ];
 
 /** @param {(key: Key) => unknown} wanted */
@@ -44,4 +54,15 @@ function keysWhere(wanted) {
 /** @type {(round: number, key: number) => string} */
 const keyName = (round, key) => `${round}:${KEYS[key].name}`;
 
-module.exports = { KEYS, keysWhere, keyName };
+/** The memory, or the namespace that a key is in. @type {(memory: any, key: number) => any} */
+const spaceOf = (memory, key) => {
+  const { space } = KEYS[key];
+  return space === undefined ? memory : memory.namespace(space);
+};
+
+/** Whether a package has the key. @type {(memory: any, key: number) => boolean} */
+const isThere = (memory, key) =>
+  typeof memory.add === 'function' ||
+  !(KEYS[key].space || ['exchanged', 'ends', 'scans'].includes(KEYS[key].kind));
+
+module.exports = { KEYS, isThere, keysWhere, keyName, spaceOf };

@@ -24,6 +24,7 @@
  * @property {boolean} lost whether it never returned, so that its outcome is not known
  * @property {number} op
  * @property {number} argument
+ * @property {number} [expected]
  * @property {number} outcome
  * @property {number} value
  */

@@ -2,14 +2,20 @@
 
 // Does operations on values, in each of their forms, and records them.
 
-const { KEYS, keyName } = require('./keys.js');
+const { callOf } = require('./calls.js');
+const { KEYS, keyName, spaceOf } = require('./keys.js');
 const { OP, OUTCOME } = require('./records.js');
 const { toValue, toCode } = require('./values.js');
 
 /** How often an operation that found a stopped process in its way may be tried again. */
 const TRIES = 20;
 
-/** @typedef {{ op: number, key: number, argument: number }} Order */
+/** @typedef {import('./calls.js').Order} Order */
+/** The operations that call back by themselves. */
+const TAKES_CALLBACK = new Set([OP.GET, OP.SET, OP.REMOVE]);
+/** The operations that give whether something was so. */
+const TELLS_TRUTH = new Set([OP.HAS, OP.ADD, OP.REPLACE, OP.SWAP, OP.TOUCH]);
+
 /** @typedef {{ value?: unknown, error?: unknown }} Result */
 /** @typedef {{ called: number, returned: number, result: Result }} Done */
 
@@ -33,7 +39,8 @@ class Operator {
   /** At once. Gives what was read, as a code. @param {Order} order */
   now(order) {
     const call = this.#prepare(order);
-    const seq = this.#recorder.call(order.op, order.key, order.argument);
+    const seq = this.#announced(order);
+    this.#recorder.flush();
     const called = this.#recorder.now();
     const result = attempt(call);
     return this.#record(seq, order, { called, returned: this.#recorder.now(), result });
@@ -45,7 +52,7 @@ class Operator {
    * @param {Order[]} orders
    */
   together(orders) {
-    const seqs = orders.map(({ op, key, argument }) => this.#recorder.announce(op, key, argument));
+    const seqs = orders.map((order) => this.#announced(order));
     const calls = orders.map((order) => this.#prepare(order));
     this.#recorder.flush();
     const outcomes = calls.map((call) => {
@@ -60,8 +67,8 @@ class Operator {
 
   /** By promise. @param {Order} order */
   later(order) {
-    const { op, key, argument } = order;
-    const seq = this.#recorder.call(op, key, argument);
+    const seq = this.#announced(order);
+    this.#recorder.flush();
     const called = this.#recorder.now();
     return this.#begin(order).then(
       (value) => this.#record(seq, order, this.#since(called, { value })),
@@ -71,7 +78,8 @@ class Operator {
 
   /** By callback. @param {Order} order @returns {Promise<number>} */
   calling(order) {
-    const seq = this.#recorder.call(order.op, order.key, order.argument);
+    const seq = this.#announced(order);
+    this.#recorder.flush();
     const called = this.#recorder.now();
     return new Promise((resolve) => {
       this.#begin(order, (outcome) => {
@@ -92,33 +100,29 @@ class Operator {
   }
 
   /** The operation, with nothing left to do but to call it. @type {(order: Order) => () => unknown} */
-  #prepare({ op, key, argument }) {
-    const { sync } = this.#memory;
-    const name = keyName(this.#round, key);
-    if (op === OP.GET) return () => sync.get(name);
-    if (op === OP.REMOVE) return () => sync.remove(name);
-    if (op === OP.HAS) return () => sync.has(name);
-    if (op === OP.INCR) return () => sync.incr(name, argument);
-    const value = toValue(argument);
-    return () => sync.set(name, value);
+  #prepare(order) {
+    const { sync } = spaceOf(this.#memory, order.key);
+    return callOf(sync, keyName(this.#round, order.key), order);
   }
 
   /** @type {(order: Order, callback?: (outcome: any) => void) => Promise<any>} */
-  #begin({ op, key, argument }, callback) {
-    const memory = this.#memory;
+  #begin(order, callback) {
+    const { op, key, argument } = order;
+    const memory = spaceOf(this.#memory, key);
     const name = keyName(this.#round, key);
     const lru = KEYS[key].kind === 'lru';
-    if (op === OP.GET) return lru ? memory.getLRU(name, callback) : memory.get(name, callback);
-    if (op === OP.SET) {
-      const value = toValue(argument);
-      return lru ? memory.setLRU(name, value, callback) : memory.set(name, value, callback);
-    }
-    if (op === OP.REMOVE) {
-      return lru ? memory.removeLRU(name, callback) : memory.remove(name, callback);
-    }
-    const promise = op === OP.HAS ? memory.has(name) : memory.incr(name, argument);
+    if (op === OP.GET && lru) return memory.getLRU(name, callback);
+    if (op === OP.SET && lru) return memory.setLRU(name, toValue(argument), callback);
+    if (op === OP.REMOVE && lru) return memory.removeLRU(name, callback);
+    const promise = callOf(memory, name, order, callback)();
+    if (TAKES_CALLBACK.has(op) && !order.hearVersion) return promise;
     if (callback) promise.then(callback, callback);
     return promise;
+  }
+
+  /** Records what is about to be done; flush() must come before it. @param {Order} order */
+  #announced({ op, key, argument, expected }) {
+    return this.#recorder.announce(op, key, argument, expected);
   }
 
   /** @type {(called: number, result: Result) => Done} */
@@ -150,7 +154,7 @@ function outcomeOf(op, result) {
   if (op === OP.SET || op === OP.REMOVE) {
     return { kind: result === 'OK' ? OUTCOME.OK : OUTCOME.WRONG, code: 0 };
   }
-  if (op === OP.HAS) {
+  if (TELLS_TRUTH.has(op)) {
     const right = typeof result === 'boolean';
     return { kind: right ? OUTCOME.TRUTH : OUTCOME.WRONG, code: Number(result) };
   }

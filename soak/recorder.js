@@ -37,17 +37,17 @@ class Recorder {
     return Number(process.hrtime.bigint() - this.#base);
   }
 
-  /** Records a call that is about to be made. @type {(op: number, key: number, argument?: number) => number} */
-  call(op, key, argument = 0) {
-    const seq = this.announce(op, key, argument);
+  /** Records a call that is about to be made. @type {(op: number, key: number, argument?: number, expected?: number) => number} */
+  call(op, key, argument = 0, expected = 0) {
+    const seq = this.announce(op, key, argument, expected);
     this.flush();
     return seq;
   }
 
-  /** Like `call`, but flush() must come before the call itself. @type {(op: number, key: number, argument?: number) => number} */
-  announce(op, key, argument = 0) {
+  /** Like `call`, but flush() must come before the call itself. @type {(op: number, key: number, argument?: number, expected?: number) => number} */
+  announce(op, key, argument = 0, expected = 0) {
     this.#seq += 1;
-    this.#append(PHASE.CALL, op, key, this.#seq, this.now(), argument, 0);
+    this.#append(PHASE.CALL, op, key, this.#seq, this.now(), argument, expected);
     return this.#seq;
   }
 

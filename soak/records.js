@@ -3,12 +3,13 @@
 // What stands in the files of a history: records of one size, one file for each thread.
 //
 //     byte  0      1           2    4    8       16        24
-//     CALL  phase  operation   key  seq  time    argument
+//     CALL  phase  operation   key  seq  time    argument  expected
 //     RET   phase  outcome     -    seq  called  returned  value
 //     MARK  phase  what        key  seq  time    value
 //
 // `seq` numbers the calls of a thread, and joins the records of one call. Times are in ns since the
-// beginning of the run, on CLOCK_MONOTONIC, which all processes of a machine share.
+// beginning of the run, on CLOCK_MONOTONIC, which all processes of a machine share. `expected` of a SET
+// is the ttl in ms, 0: for ever.
 //
 // Values are told as codes: 0 is no value, a positive code is that number, and a negative one names
 // a value of another kind (values.js).
@@ -32,7 +33,28 @@ const OP = {
   LISTEN: 8,
   /** argument: the seq of the LISTEN */
   UNLISTEN: 9,
+  /** all of these: argument: the code of the value */
+  ADD: 10,
+  REPLACE: 11,
+  /** getAndSet */
+  EXCHANGE: 12,
+  /** getAndRemove */
+  TAKE: 13,
+  /** compareAndSet; expected: the code of the value that had the version */
+  SWAP: 14,
+  /** its value is the one that was changed */
+  UPDATE: 15,
+  /** argument: the ttl in ms */
+  TOUCH: 16,
+  /** through all keys; not of one key */
+  SCAN: 17,
 };
+
+/** The operations that set a value. */
+const WRITES = new Set([OP.SET, OP.ADD, OP.REPLACE, OP.EXCHANGE, OP.SWAP, OP.UPDATE]);
+
+/** Whether an operation reads or changes the value of a key. @param {number} op */
+const isOfValue = (op) => op <= OP.INCR || (op >= OP.ADD && op <= OP.TOUCH);
 
 const OUTCOME = {
   OK: 1,
@@ -75,4 +97,4 @@ function nameOf(names, number) {
   return found ? found[0].toLowerCase() : `? ${number}`;
 }
 
-module.exports = { RECORD_BYTES, PHASE, OP, OUTCOME, MARK, nameOf };
+module.exports = { RECORD_BYTES, PHASE, OP, OUTCOME, MARK, WRITES, isOfValue, nameOf };

@@ -7,8 +7,10 @@ const fs = require('node:fs');
 const path = require('node:path');
 const { sleep } = require('./actors/pause.js');
 const { WATCHED } = require('./actors/listeners.js');
+const { SPACE: NOISE } = require('./actors/noise.js');
+const { clearScanned, setStaying } = require('./actors/scans.js');
 const { checkRound } = require('./check.js');
-const { KEYS, keysWhere, keyName } = require('./keys.js');
+const { KEYS, isThere, keysWhere, keyName, spaceOf } = require('./keys.js');
 const { readHistory } = require('./history.js');
 const { OP } = require('./records.js');
 const { KIND } = require('./values.js');
@@ -62,6 +64,7 @@ class Rounds {
     fs.mkdirSync(folder);
     this.#file = path.join(folder, 'faults.jsonl');
     this.#memory.setLRUOptions?.({ max: 10_000, maxAge: 0 });
+    setStaying(this.#memory, round);
     this.#primary.begin({ round, folder });
     await this.#crew.begin({ round, folder });
     this.#faults.start();
@@ -92,24 +95,28 @@ class Rounds {
     const { operator, maker } = /** @type {Task} */ (this.#primary.task);
     /** @type {Record<number, number>} */
     const lasts = {};
-    for (const key of WATCHED) {
+    for (const key of WATCHED.filter((each) => isThere(this.#memory, each))) {
       const { kind } = KEYS[key];
       let code = maker.code(kind === 'numbers' ? KIND.NUMBER : KIND.SHORT);
       if (kind === 'guarded') code = 1 + (await operator.surely({ op: OP.GET, key, argument: 0 }));
       await operator.surely({ op: OP.SET, key, argument: code });
       lasts[key] = code;
     }
-    for (const key of COUNTED) await operator.surely({ op: OP.GET, key, argument: 0 });
+    for (const key of COUNTED.filter((each) => isThere(this.#memory, each)))
+      await operator.surely({ op: OP.GET, key, argument: 0 });
     return lasts;
   }
 
   /** @param {number} round */
   #clear(round) {
     KEYS.forEach(({ kind }, key) => {
+      if (!isThere(this.#memory, key)) return;
       const name = keyName(round, key);
-      if (kind !== 'lru') this.#memory.sync.remove(name);
+      if (kind !== 'lru') spaceOf(this.#memory, key).sync.remove(name);
       if (kind === 'lru' || kind === 'noise') this.#memory.removeLRU?.(name);
     });
+    clearScanned(this.#memory, round);
+    this.#memory.namespace?.(NOISE).sync.clear();
   }
 }
 

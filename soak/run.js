@@ -12,9 +12,12 @@ const fs = require('node:fs');
 const os = require('node:os');
 const path = require('node:path');
 const { parseArgs } = require('node:util');
+const { actOnEnds } = require('./actors/ends.js');
+const { actOnExchanges } = require('./actors/exchanges.js');
 const { actOnListeners } = require('./actors/listeners.js');
 const { actOnLocks } = require('./actors/locks.js');
 const { sleep } = require('./actors/pause.js');
+const { actOnScans } = require('./actors/scans.js');
 const { actOnLru, actOnValues } = require('./actors/values.js');
 const { merge } = require('./check.js');
 const { Crew } = require('./crew.js');
@@ -34,6 +37,9 @@ const ACTORS = [
   actOnValues({ most: 16, pauseMs: 40 }),
   actOnLru({ most: 4, pauseMs: 40 }),
   actOnLocks({ pauseMs: 60 }),
+  actOnExchanges({ most: 8, pauseMs: 40 }),
+  actOnEnds({ pauseMs: 40 }),
+  actOnScans({ pauseMs: 80 }),
 ];
 
 function options() {

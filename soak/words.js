@@ -11,10 +11,11 @@ const BEFORE = 12;
 /** @typedef {import('./history.js').Call} Call */
 
 /** @param {Call} call */
-function describeCall({ member, seq, op, key, argument, call, ret, lost, outcome, value }) {
-  const order = `${nameOf(OP, op)} "${KEYS[key].name}" ${argument}`;
+function describeCall(call) {
+  const { member, seq, op, key, argument, expected, ret, lost, outcome, value } = call;
+  const order = `${nameOf(OP, op)} "${KEYS[key].name}" ${argument}${expected ? ` if ${expected}` : ''}`;
   const result = lost ? 'lost' : `${nameOf(OUTCOME, outcome)} ${value}`;
-  return `[${call} .. ${ret}] ${member} #${seq}: ${order} -> ${result}`;
+  return `[${call.call} .. ${ret}] ${member} #${seq}: ${order} -> ${result}`;
 }
 
 /** @type {(what: string, key: number, calls: Call[], verdict: import('./linearizability.js').Verdict) => string} */

@@ -3,9 +3,12 @@
 // The program of the workers of a soak, and of their threads.
 
 const threads = require('node:worker_threads');
+const { actOnEnds } = require('./actors/ends.js');
+const { actOnExchanges } = require('./actors/exchanges.js');
 const { actOnListeners } = require('./actors/listeners.js');
 const { actOnLocks } = require('./actors/locks.js');
 const { actNoisily } = require('./actors/noise.js');
+const { actOnScans } = require('./actors/scans.js');
 const { actOnLru, actOnValues } = require('./actors/values.js');
 const { Companion } = require('./companion.js');
 const { Member } = require('./member.js');
@@ -21,6 +24,9 @@ const ACTORS = [
   actOnLocks({ pauseMs: 4 }),
   actOnLocks({ pauseMs: 0 }),
   actOnListeners({ all: false }),
+  actOnExchanges({ most: 24, pauseMs: 6 }),
+  actOnEnds({ pauseMs: 10 }),
+  actOnScans({ pauseMs: 20 }),
   actNoisily({ pauseMs: 4 }),
 ];
 

@@ -5,7 +5,8 @@
 // any scenario needs. A file in memory, for processes that are started by somebody else
 // (parallelism 'user'); threads are not pinned by it, for the bench does that.
 //
-// `read` and `write` without its full/empty locks, its fastest; `faa` to count.
+// `read` and `write` without its full/empty locks, its fastest; `faa` to count. It has no call for
+// many keys: one after the other.
 
 const fs = require('node:fs');
 const path = require('node:path');
@@ -29,11 +30,14 @@ function open(room, first) {
   const get = (/** @type {string} */ key) => table.read(key);
   const set = (/** @type {string} */ key, /** @type {any} */ value) => table.write(key, value);
   const incr = (/** @type {string} */ key) => table.faa(key, 1) + 1;
+  const getMany = (/** @type {string[]} */ keys) => keys.map(get);
+  const setMany = (/** @type {[string, any][]} */ entries) => {
+    for (const [key, value] of entries) set(key, value);
+  };
+  const calls = { get, set, incr, getMany, setMany };
   return {
-    get,
-    set,
-    incr,
-    sync: { get, set, incr },
+    ...calls,
+    sync: calls,
     elsewhere: () => fs.statSync(filename).blocks * 512,
   };
 }
@@ -43,7 +47,10 @@ module.exports = {
   name: 'ems',
   family: 'ems',
   module: MODULE,
-  has: ['get', 'set', 'incr', 'sync.get', 'sync.set', 'sync.incr'],
+  has: [
+    ...['get', 'set', 'incr', 'getMany', 'setMany'],
+    ...['sync.get', 'sync.set', 'sync.incr', 'sync.getMany', 'sync.setMany'],
+  ],
   how: 'in memory, read and write without locks, faa',
   stores: 'json',
   version: () => versionOf(MODULE),

@@ -16,6 +16,8 @@ const { install, versionOf } = require('../install.js');
  * @property {(key: string) => any} get
  * @property {(key: string, value: any) => any} set
  * @property {(key: string) => any} incr
+ * @property {(keys: string[]) => any} getMany
+ * @property {(entries: [string, any][]) => any} setMany
  * @property {(key: string, run: () => Promise<any>) => Promise<any>} mutex
  * @property {(key: string, callback: (value: any) => void) => unknown} listen
  * @property {(key: string) => any} getLRU
@@ -30,12 +32,15 @@ const { install, versionOf } = require('../install.js');
  * @property {(key: string) => any} get
  * @property {(key: string, value: any) => unknown} set
  * @property {(key: string) => number} incr
+ * @property {(keys: string[]) => any[]} getMany
+ * @property {(entries: [string, any][]) => unknown} setMany
  */
 
 /**
  * @typedef {object} Peer
  * @property {string} name
- * @property {string} family of variants of one package; a picture shows the best of them
+ * @property {string} family of variants of one package; a picture shows the best of them. A variant
+ * of ours is shown beside it, and is no rival
  * @property {string} [module] the package, if the bench installs it
  * @property {string[]} has calls: get, sync.get, ...
  * @property {string} how its settings
@@ -54,6 +59,7 @@ const { install, versionOf } = require('../install.js');
 const ours = require('./ours.js');
 /** @type {Peer[]} */
 const others = [
+  require('./ours-uncached.js'),
   require('./1.1.5.js'),
   require('./lru-cache-for-clusters.js'),
   require('./redis.js'),

@@ -21,6 +21,11 @@ async function open() {
     getLRU: get,
     setLRU: set,
     incr: (/** @type {string} */ key) => cache.incr(key),
+    getMany: async (/** @type {string[]} */ keys) => {
+      const found = await cache.mGet(keys);
+      return keys.map((key) => found[key]);
+    },
+    setMany: (/** @type {[string, any][]} */ entries) => cache.mSet(Object.fromEntries(entries)),
   };
 }
 
@@ -29,7 +34,7 @@ module.exports = {
   name: 'lru-cache-for-clusters',
   family: MODULE,
   module: MODULE,
-  has: ['get', 'set', 'getLRU', 'setLRU', 'incr'],
+  has: ['get', 'set', 'getMany', 'setMany', 'getLRU', 'setLRU', 'incr'],
   how: 'max 1 000 000, no pruning',
   stores: 'json',
   version: () => versionOf(MODULE),

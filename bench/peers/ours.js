@@ -9,8 +9,8 @@ module.exports = {
   name: 'ours',
   family: 'cluster-shared-memory',
   has: [
-    ...['get', 'set', 'incr', 'mutex', 'listen', 'getLRU', 'setLRU'],
-    ...['sync.get', 'sync.set', 'sync.incr'],
+    ...['get', 'set', 'incr', 'getMany', 'setMany', 'mutex', 'listen', 'getLRU', 'setLRU'],
+    ...['sync.get', 'sync.set', 'sync.incr', 'sync.getMany', 'sync.setMany'],
   ],
   how: 'as it is',
   stores: 'json',

@@ -22,14 +22,16 @@ async function open(room) {
   // Until the server is there, each try is such an event.
   redis.on('error', () => {});
   await redis.ping();
+  const decoded = (/** @type {string | null} */ text) =>
+    text === null ? undefined : JSON.parse(text);
   return {
-    get: async (/** @type {string} */ key) => {
-      const text = await redis.get(key);
-      return text === null ? undefined : JSON.parse(text);
-    },
+    get: async (/** @type {string} */ key) => decoded(await redis.get(key)),
     set: (/** @type {string} */ key, /** @type {any} */ value) =>
       redis.set(key, JSON.stringify(value)),
     incr: (/** @type {string} */ key) => redis.incr(key),
+    getMany: async (/** @type {string[]} */ keys) => (await redis.mget(keys)).map(decoded),
+    setMany: (/** @type {[string, any][]} */ entries) =>
+      redis.mset(entries.flatMap(([key, value]) => [key, JSON.stringify(value)])),
   };
 }
 
@@ -59,7 +61,7 @@ module.exports = {
   name: 'redis',
   family: 'Redis',
   module: 'ioredis',
-  has: ['get', 'set', 'incr'],
+  has: ['get', 'set', 'incr', 'getMany', 'setMany'],
   how: 'ioredis on a Unix socket, no persistence',
   stores: 'json',
   lacks: () =>

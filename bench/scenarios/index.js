@@ -59,13 +59,17 @@
 const files = [
   require('./values.js'),
   require('./sync.js'),
+  require('./changed.js'),
+  require('./many.js'),
   require('./locks.js'),
   require('./listeners.js'),
   require('./blocked.js'),
   require('./lru.js'),
   require('./memory.js'),
+  require('./growth.js'),
   require('./floors.js'),
   require('./races.js'),
+  require('./crowd.js'),
 ];
 const scenarios = files.flatMap((file) => file.scenarios);
 

@@ -42,11 +42,11 @@ const jobs = {
     v8.setFlagsFromString('--expose-gc');
     const collect = vm.runInNewContext('gc');
     for (let times = 0; times < 3; times += 1) collect();
-    const text = fs.readFileSync('/proc/self/smaps_rollup', 'latin1');
-    const bytes = (/** @type {string} */ name) =>
-      Number(new RegExp(`^${name}:\\s+(\\d+) kB`, 'm').exec(text)?.[1]) * 1024;
-    return bytes('Pss') - (elsewhere ? bytes('Pss_Shmem') : 0);
+    return bytesOf('Pss') - (elsewhere ? bytesOf('Pss_Shmem') : 0);
   },
+
+  /** Bytes of the shared memory of this process. */
+  sharedBytes: () => bytesOf('Pss_Shmem'),
 
   /** @param {Operations} operations */
   elsewhere: (operations) => operations.elsewhere?.() ?? 0,
@@ -54,6 +54,12 @@ const jobs = {
   /** Joins. @param {Operations} operations */
   touch: (operations) => operations.get('nothing'),
 };
+
+/** What the system says of this process. @param {string} name */
+function bytesOf(name) {
+  const text = fs.readFileSync('/proc/self/smaps_rollup', 'latin1');
+  return Number(new RegExp(`^${name}:\\s+(\\d+) kB`, 'm').exec(text)?.[1]) * 1024;
+}
 
 /** @param {import('./index.js').Stage} stage */
 async function sumOfPss(stage) {
@@ -105,4 +111,4 @@ const scenarios = [
   { name: 'memory-one', ...filled('one by one', 1), beside: ['1.1.5'], slow: true },
 ];
 
-module.exports = { scenarios, jobs };
+module.exports = { scenarios, jobs, sumOfPss, BYTES, PIECE, SETTLE_MS };

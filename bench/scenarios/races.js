@@ -160,4 +160,4 @@ const scenarios = [
   },
 ];
 
-module.exports = { scenarios, jobs, hostJobs };
+module.exports = { scenarios, jobs, hostJobs, steps };

@@ -2,7 +2,7 @@
 
 // Listens to watched keys, begins and ends listening, and records what is heard.
 
-const { keysWhere, keyName } = require('../keys.js');
+const { isThere, keysWhere, keyName, spaceOf } = require('../keys.js');
 const { brief } = require('../operator.js');
 const { MARK, OP, OUTCOME } = require('../records.js');
 const { toCode } = require('../values.js');
@@ -29,7 +29,7 @@ class Listening {
     this.key = key;
     this.#seq = recorder.call(OP.LISTEN, key);
     const called = recorder.now();
-    this.#stop = memory.listen(keyName(round, key), this.#hear);
+    this.#stop = spaceOf(memory, key).listen(keyName(round, key), this.#hear);
     recorder.returned(this.#seq, called, recorder.now(), OUTCOME.OK);
     if (typeof this.#stop !== 'function') recorder.note(`listen gave ${brief(this.#stop)}`);
   }
@@ -75,13 +75,14 @@ function actOnListeners({ all }) {
   return async (/** @type {Task} */ task) => {
     const { memory, random, listenings } = task;
     if (typeof memory.listen !== 'function') return;
-    if (all) for (const key of WATCHED) listenings.push(new Listening(task, key));
+    const watched = WATCHED.filter((key) => isThere(memory, key));
+    if (all) for (const key of watched) listenings.push(new Listening(task, key));
     while (!task.resting && !all) {
       const living = listenings.filter(({ ended }) => !ended);
       const begin = living.length === 0 || random.chance(0.5);
       if (!begin) random.pick(living).end();
       else if (living.length < MOST_LISTENINGS) {
-        listenings.push(new Listening(task, random.pick(WATCHED)));
+        listenings.push(new Listening(task, random.pick(watched)));
       }
       await sleep(random.integer(20, 400));
     }

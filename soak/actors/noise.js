@@ -17,6 +17,9 @@ const LONGEST_BURST_MS = 3;
 /** Values made beforehand, so that a burst does little else than to set them. */
 const STOCK = 20;
 const TURNS = 8;
+/** The noise of exchanges and ends is in a namespace, also. */
+const SPACE = 'soak noise';
+const LONGEST_TTL_MS = 20;
 
 /** @param {{ pauseMs: number }} pace */
 function actNoisily({ pauseMs }) {
@@ -37,7 +40,8 @@ function actNoisily({ pauseMs }) {
 
 /** @param {Task} task */
 function burst({ memory, random, recorder, maker, round }) {
-  const { sync } = memory;
+  const hasMore = typeof memory.add === 'function';
+  const { sync } = hasMore && random.chance(0.5) ? memory.namespace(SPACE) : memory;
   const names = SET.map((key) => keyName(round, key));
   const values = SET.map((key) =>
     Array.from({ length: STOCK }, () => toValue(maker.code(random.weigh(KEYS[key].sets ?? [])))),
@@ -48,12 +52,25 @@ function burst({ memory, random, recorder, maker, round }) {
     for (let i = 0; i < STOCK; i += 1) {
       const at = random.integer(0, names.length - 1);
       if (random.chance(0.15)) sync.remove(names[at]);
-      sync.set(names[at], values[at][i]);
+      if (hasMore && random.chance(0.4)) exchange(random, sync, names[at], values[at][i]);
+      else sync.set(names[at], values[at][i]);
       sync.incr(counted);
     }
     const value = sync.get(random.pick(names));
     if (Number.isNaN(toCode(value))) recorder.note(`get of a noisy key gave ${brief(value)}`);
   }
+}
+
+/** One of the other ways to set a key. @type {(random: Task['random'], sync: any, name: string, value: unknown) => void} */
+function exchange(random, sync, name, value) {
+  const ttl = random.integer(1, LONGEST_TTL_MS);
+  const way = random.integer(0, 5);
+  if (way === 0) sync.set(name, value, { ttl });
+  else if (way === 1) sync.add(name, value);
+  else if (way === 2) sync.getAndSet(name, value);
+  else if (way === 3) sync.getAndRemove(name);
+  else if (way === 4) sync.touch(name, ttl);
+  else sync.update(name, () => value);
 }
 
 /** @param {Task} task */
@@ -67,4 +84,4 @@ async function lockAndUse({ memory, random, maker, round }) {
   await memory.releaseLock(name, id);
 }
 
-module.exports = { actNoisily };
+module.exports = { actNoisily, SPACE };

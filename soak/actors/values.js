@@ -2,7 +2,7 @@
 
 // Reads, sets, removes and counts on few keys, in bursts: alone, together, by promise and callback.
 
-const { KEYS, keysWhere } = require('../keys.js');
+const { KEYS, isThere, keysWhere } = require('../keys.js');
 const { OP } = require('../records.js');
 const { pause } = require('./pause.js');
 
@@ -92,8 +92,9 @@ async function atOnce({ random, operator }, list) {
 
 /** @type {(task: Task, length: number) => Order[]} */
 function orders(task, length) {
+  const stored = STORED.filter((key) => isThere(task.memory, key));
   return Array.from({ length }, () =>
-    order(task, task.random.chance(0.3) ? HOT : task.random.pick(STORED)),
+    order(task, task.random.chance(0.3) ? HOT : task.random.pick(stored)),
   );
 }
 

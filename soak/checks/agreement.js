@@ -7,7 +7,7 @@
 // Kahn, "Topological sorting of large networks", CACM 1962).
 
 const { KEYS } = require('../keys.js');
-const { OP } = require('../records.js');
+const { WRITES } = require('../records.js');
 
 /** @typedef {import('../history.js').Call} Call */
 /** @typedef {import('./listeners.js').Listening} Listening */
@@ -15,7 +15,7 @@ const { OP } = require('../records.js');
 /** @type {(listenings: Listening[], calls: Call[]) => string[]} */
 function disagreement(listenings, calls) {
   const sets = new Map(
-    calls.filter(({ op, argument }) => op === OP.SET && argument < 0).map((c) => [c.argument, c]),
+    calls.filter(({ op, argument }) => WRITES.has(op) && argument < 0).map((c) => [c.argument, c]),
   );
   for (const { member, key, heard } of listenings) {
     const seen = new Set();

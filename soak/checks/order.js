@@ -3,7 +3,7 @@
 // The one true order of the changes of a key, and what does not fit to it.
 
 const { KEYS } = require('../keys.js');
-const { OP } = require('../records.js');
+const { WRITES } = require('../records.js');
 
 /** @typedef {import('../history.js').Call} Call */
 /** @typedef {import('./listeners.js').Listening} Listening */
@@ -27,7 +27,7 @@ class Order {
     for (const call of calls) {
       // A number may come of an incr as well, but for those that are only set under a lock.
       const isUnique = call.argument < 0 || KEYS[call.key].kind === 'guarded';
-      if (call.op === OP.SET && isUnique) this.#sets.set(call.argument, call);
+      if (WRITES.has(call.op) && isUnique) this.#sets.set(call.argument, call);
     }
   }
 

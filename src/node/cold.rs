@@ -83,7 +83,8 @@ fn leave(face: &Face, _call: &Call<0>) -> Result<sys::napi_value> {
 /// `stats()`: JSON text.
 fn read_stats(face: &Face, call: &Call<0>) -> Result<sys::napi_value> {
     let stats = face.with_member(|member, _| member.store().stats())?;
-    call.new_latin1(to_json(&stats)?.as_bytes())
+    // The names of namespaces are any text.
+    call.new_utf16(&to_json(&stats)?.encode_utf16().collect::<Vec<_>>())
 }
 
 pub(super) fn to_json(figures: &impl Serialize) -> Result<String> {

@@ -267,13 +267,10 @@ impl Engine {
         unsafe { self.status.get().write(tag) };
     }
 
-    /// Tells JavaScript the tag and the version of what was read.
+    /// Tells JavaScript the tag of what was read, and its version as [`super::values::version_of`].
     #[inline]
-    pub(super) fn set_read(&self, tag: u32, version: u64) {
+    pub(super) fn set_read(&self, tag: u32, version: f64) {
         self.set_status(tag);
-        // As of tickets: exact for a year at four million changes of a shard a second.
-        #[expect(clippy::cast_precision_loss, reason = "as it says")]
-        let version = version as f64;
         // SAFETY: as above; the status has eight elements, and its fifth and sixth hold a double.
         unsafe { self.status.get().add(4).cast::<f64>().write_unaligned(version) };
     }

@@ -6,6 +6,7 @@ use super::buffers::{Buffers, read_key};
 use super::calls::{Call, method};
 use super::engine::Face;
 use super::payload::{from_js, to_js};
+use super::values::version_of;
 use crate::error::{Error, Result};
 use crate::locks::{Asked, Place, Released, Ticket};
 use crate::store::Store;
@@ -34,7 +35,7 @@ fn get_value(face: &Face, call: &Call<1>) -> Result<sys::napi_value> {
             face.set_status(0);
             return Ok(ptr::null_mut());
         };
-        face.set_read(read.tag as u32, read.version);
+        face.set_read(read.tag as u32, version_of(&key, read.version, store));
         to_js(call, &read, buffers)
     })
 }

@@ -1,8 +1,10 @@
 //! Namespaces: sets of keys apart from each other, each with its own counts and, if it is given one,
 //! a bound.
 //!
-//! The name of a namespace is a key of the package's own, its number the value. A number is taken
-//! first and then given its name: who is killed in between has wasted a number.
+//! The name of a namespace is a key of the package's own, its number the value. Before, the number is
+//! claimed for the name, by a key of the number whose value is the name. Who names a namespace tries
+//! the numbers from the first one on, and claims are never given back: so all who give the same name
+//! at the same time, and whoever comes after one that was killed in between, meet the same claim.
 
 use super::scan::{Keys, Place, Prefix};
 use super::{Condition, Store};
@@ -15,8 +17,8 @@ use serde::Serialize;
 
 /// In front of each name.
 const NAME: &[u8] = b"namespace:";
-/// The key of the number that was taken last.
-const LAST: &[u8] = b"namespaces";
+/// In front of each number that is claimed.
+const CLAIM: &str = "claim of namespace ";
 /// Numbers below are the users' common namespace and the package's own.
 const FIRST: u16 = 2;
 /// How many may have a name.
@@ -58,15 +60,14 @@ impl Store {
         }
         let (start, length) = self.segment.layout().namespaces_range();
         self.segment.back(start, length)?;
-        let last = self.package_key(LAST, false)?;
-        if self.number_at(&last)?.is_some_and(|taken| taken >= MOST) {
-            return Err(too_many());
+        for number in FIRST..FIRST + MOST {
+            if self.claim(number, name, wide)? {
+                let value = Value::number(f64::from(number));
+                self.put(&key, &value, Condition::Absent, None)?;
+                return numbered(number);
+            }
         }
-        let taken = self.incr(&last, 1.0)?;
-        let number = taken + f64::from(FIRST - 1);
-        self.put(&key, &Value::number(number), Condition::Absent, None)?;
-        // That of whoever was first.
-        numbered(self.number_at(&key)?.unwrap_or(to_number(number)))
+        Err(too_many())
     }
 
     /// Bounds what a namespace may have, in bytes; 0: as much as there is. What it has already stays.
@@ -137,7 +138,8 @@ impl Store {
     ) -> Result<(u64, Option<Place>)> {
         keys.clear();
         let all = Prefix { bytes: &[], wide: false };
-        let next = self.scan(namespace, all, place, CLEARS, keys)?;
+        // What has ended goes too.
+        let next = self.scan_at(0, namespace, all, place, CLEARS, keys)?;
         let mut removed = 0;
         for (bytes, wide) in keys.iter() {
             let key = Key::within(namespace, self.segment.hash_key(), bytes, wide)?;
@@ -168,13 +170,30 @@ impl Store {
             usage.entries = usage.entries.wrapping_add(shard.load(shard::ENTRIES)?);
             usage.bytes = usage.bytes.wrapping_add(shard.load(shard::BYTES_USED)?);
         }
-        let taken = self.number_at(&self.package_key(LAST, false)?)?.unwrap_or(0).min(MOST);
-        for number in 1..FIRST + taken {
+        for number in 1..FIRST + MOST {
+            if number >= FIRST && !self.has(&self.package_key(&claim_key(number), false)?)? {
+                break;
+            }
             let other = self.usage(Namespace::numbered(number))?;
             usage.entries = usage.entries.saturating_sub(other.entries);
             usage.bytes = usage.bytes.saturating_sub(other.bytes);
         }
         Ok(usage)
+    }
+
+    /// Whether a number is that of a name, now or already.
+    fn claim(&self, number: u16, name: &[u8], wide: bool) -> Result<bool> {
+        let bytes = claim_key(number);
+        let key = self.package_key(&bytes, false)?;
+        let tag = if wide { Tag::TwoByteString } else { Tag::OneByteString };
+        let mut scratch = Scratch::default();
+        if self.get(&key, &mut scratch)?.is_none()
+            && self.put(&key, &Value::bytes(tag, name), Condition::Absent, None)?.is_some()
+        {
+            return Ok(true);
+        }
+        let read = self.get(&key, &mut scratch)?;
+        Ok(read.is_some_and(|read| read.tag == tag && scratch.bytes(read.length) == name))
     }
 
     fn package_key<'b>(&self, bytes: &'b [u8], wide: bool) -> Result<Key<'b>> {
@@ -199,6 +218,11 @@ fn numbered(number: u16) -> Result<Namespace> {
 #[cold]
 fn too_many() -> Error {
     Error::TooManyNamespaces { maximum: u64::from(MOST) }
+}
+
+/// The key by which a number is claimed.
+fn claim_key(number: u16) -> Vec<u8> {
+    format!("{CLAIM}{number}").into_bytes()
 }
 
 /// The key under which the number of a namespace stands.

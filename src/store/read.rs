@@ -67,6 +67,7 @@ impl Store {
     /// [`Error::Corrupted`] if the segment is damaged.
     #[inline(always)]
     pub fn is_current(&self, key: &Key<'_>, version: u64) -> Result<bool> {
+        self.count_read()?;
         let shard = Shard::of(&self.segment, key);
         let region = self.segment.region();
         let sequence = intent::sequence(region, shard.base())?;
@@ -144,8 +145,9 @@ impl Store {
             let found = shard.table().find(region, key);
             if let Ok(found) = found {
                 let expiry = shard.expiry_of(found.as_ref())?;
+                // Before the validation: else a touch could come between this end and the clock.
+                let has_ended = expiry != 0 && expiry <= clock::since_boot_ms();
                 if intent::is_unchanged(region, shard.base(), sequence)? {
-                    let has_ended = expiry != 0 && expiry <= clock::since_boot_ms();
                     return Ok(found.filter(|_| !has_ended).map(|_| expiry));
                 }
             }
@@ -180,9 +182,9 @@ impl Store {
             };
             match glance {
                 Ok(Glance::Again) => continue,
-                // `read_entry` has validated it by its stamp.
+                // `read_entry` has validated it by its stamp. (Not an end: a touch moves that, and
+                // leaves the stamp as it is.)
                 Ok(Glance::Value) if is_even => return Ok(Some(read)),
-                Ok(Glance::Ended) if is_even => return Ok(None),
                 _ => {}
             }
             if intent::is_unchanged(region, shard.base(), sequence)? {
@@ -195,8 +197,8 @@ impl Store {
         Err(Error::Busy { pid: 0, state: "changing this entry all the time" })
     }
 
-    /// Reads the entry of a key and validates it by its stamp. A miss, and an error, is for the
-    /// caller to validate by the sequence.
+    /// Reads the entry of a key and validates it by its stamp. A miss, an end, and an error are for
+    /// the caller to validate by the sequence.
     fn read_entry(
         &self,
         shard: Shard<'_>,

@@ -109,9 +109,21 @@ impl Store {
         wanted: usize,
         keys: &mut Keys,
     ) -> Result<Option<Place>> {
+        self.scan_at(clock::since_boot_ms(), namespace, prefix, place, wanted, keys)
+    }
+
+    /// [`Store::scan`] at another time.
+    pub(super) fn scan_at(
+        &self,
+        now: u64,
+        namespace: Namespace,
+        prefix: Prefix<'_>,
+        place: Place,
+        wanted: usize,
+        keys: &mut Keys,
+    ) -> Result<Option<Place>> {
         self.count_read()?;
         let wanted = wanted.saturating_add(keys.len());
-        let now = clock::since_boot_ms();
         let mut place = place;
         for _ in 0..MOST_BUCKETS {
             if place.shard >= self.segment.layout().shards {

@@ -205,8 +205,10 @@ impl Store {
     }
 }
 
-/// When what is set now ends; 0: never.
+/// When what is set now ends; 0: never. Not before the time is over, though the clock tells whole ms.
 #[inline]
 pub(super) fn expiry_in(ttl_ms: Option<u64>) -> u64 {
-    ttl_ms.map_or(0, |ttl_ms| clock::since_boot_ms().saturating_add(ttl_ms))
+    ttl_ms.map_or(0, |ttl_ms| {
+        clock::since_boot_ms().saturating_add(ttl_ms).saturating_add(u64::from(ttl_ms > 0))
+    })
 }

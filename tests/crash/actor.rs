@@ -5,6 +5,7 @@ use super::content::{key, name};
 use super::control::{Cell, Control, GO};
 use super::ends::{self, HOUR_MS};
 use super::parts::{Part, Told};
+use super::prepare::LONG;
 use super::processes::{follow_the_runner, variable};
 use super::stage::Step;
 use cluster_shared_memory::error::{Error, Result};
@@ -12,7 +13,7 @@ use cluster_shared_memory::fault::{self, Then};
 use cluster_shared_memory::heap::hazard;
 use cluster_shared_memory::latch::PATIENCE;
 use cluster_shared_memory::segment::members;
-use cluster_shared_memory::store::Scratch;
+use cluster_shared_memory::store::{Condition, Scratch};
 use cluster_shared_memory::{locks, repair, wake, watches};
 use std::sync::OnceLock;
 use std::time::Duration;
@@ -68,10 +69,12 @@ pub(crate) enum Act {
     RemoveInside,
     /// Makes a namespace.
     Name,
+    /// Adds the first target with a long value, if there is none.
+    PutNew,
 }
 
 impl Act {
-    const ALL: [Self; 24] = [
+    const ALL: [Self; 25] = [
         Self::Put,
         Self::Add,
         Self::Watch,
@@ -96,6 +99,7 @@ impl Act {
         Self::PutInsideLong,
         Self::RemoveInside,
         Self::Name,
+        Self::PutNew,
     ];
 
     pub(crate) fn to_number(self) -> usize {
@@ -213,6 +217,10 @@ fn run(act: Act, part: &mut Part, control: &Control) -> Result<Told> {
         Act::PutInsideLong => ends::put_inside(&part.store, ends::LONG)?,
         Act::RemoveInside => ends::remove_inside(&part.store)?,
         Act::Name => drop(part.store.namespace(b"another", false)?),
+        Act::PutNew => {
+            let (store, key) = (&part.store, key(&part.store, &name));
+            LONG.with_value(|value| store.put(&key, value, Condition::Absent, None))?;
+        }
         Act::Join => {}
     }
     Ok(Told::Nothing)

@@ -7,7 +7,7 @@
 
 use super::actor::Act;
 use super::book::{Line, Request, observe};
-use super::content::Content;
+use super::content::{Content, key, name};
 use super::control::Cell;
 use super::parts::{Heard, Told};
 use super::rows::Row;
@@ -233,11 +233,15 @@ fn shard_of_id(scene: &Scene, id: u64) -> u64 {
 /// was lapped of the newest one instead.
 fn check_news(scene: &Scene, row: &Row) -> Outcome {
     let target = scene.targets[0];
+    let name = name(target.id);
+    let is_there = scene.store.has(&key(&scene.store, &name)).map_err(|error| error.to_string())?;
+    // What had ended, and has no successor, was swept by somebody who found no memory.
+    let last = if row.hidden > 0 && !is_there { Content::Absent } else { target.new };
     for (player, id) in &scene.cast.watches {
         let mut changes: Vec<Heard> = Vec::new();
         if *id == target.id {
             changes.extend(scene.cast.changes.iter().map(|content| heard(*content)));
-            changes.extend((0..records(scene)).map(|_| heard(target.new)));
+            changes.extend((0..records(scene)).map(|_| heard(last)));
         }
         let news = &scene.cast.players[*player].news;
         let told: Vec<Heard> =

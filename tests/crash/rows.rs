@@ -56,7 +56,7 @@ impl Dry {
         self.after.spans as i64 - self.before.spans as i64 == difference
     }
 
-    fn runs_differ_by(&self, difference: i64) -> bool {
+    pub(crate) fn runs_differ_by(&self, difference: i64) -> bool {
         self.after.run_pages as i64 - self.before.run_pages as i64 == difference
     }
 }

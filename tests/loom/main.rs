@@ -30,6 +30,7 @@ mod log;
 mod numbers;
 mod pages;
 mod reading;
+mod scans;
 mod support;
 mod wake;
 mod watches;
