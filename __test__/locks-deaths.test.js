@@ -71,6 +71,32 @@ for (const [what, end] of HOLDER_ENDS) {
   });
 }
 
+const EXECVE = typeof process.execve === 'function';
+const skip = EXECVE ? false : 'process.execve is of Node.js 23.11 and newer';
+
+test('when a holder becomes another program, the next one is granted the lock', {
+  skip,
+}, async () => {
+  const said = await run({
+    primary: async ({ memory, fork, until, kill, say }) => {
+      const holder = fork('holder');
+      await until(() => memory.sync.has('held'));
+      const id = await memory.getLock('a');
+      const { pid } = holder.process;
+      say(require('node:fs').readFileSync(`/proc/${pid}/comm`, 'utf8'));
+      say(await memory.releaseLock('a', id));
+      await until(async () => (await memory.stats()).members.every((member) => member.pid !== pid));
+      await kill(holder);
+    },
+    holder: async ({ memory, sleep }) => {
+      memory.sync.set('held', await memory.getLock('a'));
+      await sleep(50);
+      process.execve?.('/bin/sleep', ['sleep', '60'], {});
+    },
+  });
+  assert.deepEqual(said, ['sleep\n', 'OK']);
+});
+
 for (const [what, end] of Object.entries(ENDS)) {
   test(`when a waiter ${what}, it is skipped`, async () => {
     const said = await run({

@@ -261,3 +261,32 @@ test('dispose and length of the primary do not keep it or its workers alive', as
   });
   assert.deepEqual(said, ['ends']);
 });
+
+test('a setter that somebody has put on Array.prototype may use the memory while dispose hears', async () => {
+  const said = await run({
+    primary: async ({ memory, until, say }) => {
+      const gone = /** @type {unknown[][]} */ ([]);
+      memory.setLRUOptions({ max: 1, dispose: (...args) => (gone[gone.length] = args) });
+      for (const index of [0, 1]) {
+        Object.defineProperty(Array.prototype, index, {
+          configurable: true,
+          set(value) {
+            memory.sync.incr('calls');
+            const own = { value, writable: true, configurable: true, enumerable: true };
+            Object.defineProperty(this, index, own);
+          },
+        });
+      }
+      for (const key of ['a', 'b', 'c']) await memory.setLRU(key, key);
+      await until(() => gone.length === 2);
+      for (const index of [0, 1]) delete Array.prototype[index];
+      say(gone);
+    },
+  });
+  assert.deepEqual(said, [
+    [
+      ['a', 'a'],
+      ['b', 'b'],
+    ],
+  ]);
+});

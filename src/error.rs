@@ -61,7 +61,7 @@ pub enum Error {
     /// All member slots are taken by living processes.
     #[error("all {maximum} places for members are taken")]
     TooManyMembers {
-        /// Slots of the segment.
+        /// Slots of the segment but the hub's.
         maximum: u64,
     },
     /// All numbers for namespaces are taken.

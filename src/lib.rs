@@ -4,6 +4,9 @@
 //! holds that). Read them from top to bottom; `docs/design.md` draws the segment and answers, for
 //! every gap between two stores, what happens to a process that is killed there.
 
+#[cfg(not(all(target_os = "linux", target_pointer_width = "64", target_endian = "little")))]
+compile_error!("the package runs on 64-bit, little-endian Linux only");
+
 pub mod clock;
 pub mod error;
 pub mod sync;

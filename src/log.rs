@@ -138,6 +138,9 @@ impl<'s> Log<'s> {
         if cursor >= head {
             return Ok(At::End);
         }
+        if head - cursor > self.segment.layout().log_records {
+            return Err(Error::corrupted("the ends of a log", head));
+        }
         let record = self.segment.layout().log_record(self.shard, cursor);
         let word = words.word_at(record)?;
         Ok(At::Record(Record {
@@ -147,15 +150,28 @@ impl<'s> Log<'s> {
         }))
     }
 
-    /// The number of records so far. Values that are read afterwards are not older.
+    /// Where a reader that was lapped goes on: the number of records so far. Values that are read
+    /// afterwards are not older.
     ///
     /// # Errors
-    /// [`Error::Corrupted`] if the shard lies outside the segment.
+    /// [`Error::Corrupted`] if the log is damaged: its reader would be lapped again at once.
     pub fn head(&self) -> Result<u64> {
-        let head = self.segment.region().load(self.at(shard::LOG_HEAD), Ordering::Relaxed)?;
+        let (region, base) = (self.segment.region(), self.at(shard::DOMAIN));
+        let (head_at, tail_at) = (self.at(shard::LOG_HEAD), self.at(shard::LOG_TAIL));
         // As in `look`: its change is seen to be sealed.
-        fence(Ordering::Acquire);
-        Ok(head)
+        let first = || region.load(head_at, Ordering::Relaxed);
+        self.settled(first, |words, seen| {
+            let sequence = intent::sequence(region, base)?;
+            let (head, tail) = (words.word_at(head_at)?, words.word_at(tail_at)?);
+            // Both ends are of the same time if they were read through one intent, or if nothing has
+            // changed in between.
+            let belong_together = seen.is_none()
+                || sequence & 1 == 0 && intent::is_unchanged(region, base, sequence)?;
+            if belong_together && head.wrapping_sub(tail) > self.segment.layout().log_records {
+                return Err(Error::corrupted("the ends of a log", tail));
+            }
+            Ok(seen.unwrap_or(head))
+        })
     }
 
     /// Appends a record for the entry in `block`. A block that is dropped with the oldest record of

@@ -33,8 +33,9 @@ pub fn unprotect(segment: &Segment, me: MemberId) -> Result<()> {
 }
 
 /// The pages of runs that may still be read although their entries are gone. Facts that are
-/// `leaving` must have been read before.
-pub(super) fn protected(segment: &Segment) -> Result<Vec<u64>> {
+/// `leaving` must have been read before. One by one, for who asks may hold a latch and must not
+/// wait for memory.
+pub(super) fn protected(segment: &Segment) -> Result<impl Iterator<Item = Result<u64>>> {
     // SeqCst: pairs with the fence in `protect`. A reader that is not seen here finds its entry
     // unlinked.
     fence(Ordering::SeqCst);

@@ -158,7 +158,8 @@ pub fn mend(segment: &Segment, dead: MemberId) -> Result<()> {
         {
             give_back(segment, page, Fact::Free { pages, backed: false })?;
         }
-        segment.region().store(at, 0, Ordering::Relaxed)?;
+        // Release: not before the fact is written, for a mender may be killed in between.
+        segment.region().store(at, 0, Ordering::Release)?;
     }
     Ok(())
 }
@@ -242,7 +243,8 @@ impl Drop for Building<'_> {
         // member any more, and `mend` leaves it alone. The offsets were good when it was taken.
         let free = Fact::Free { pages: self.pages, backed: self.is_backed };
         let _ = give_back(self.segment, self.page, free);
-        let _ = self.segment.region().store(self.note_at(), 0, Ordering::Relaxed);
+        // Release: so that it is never the other way round.
+        let _ = self.segment.region().store(self.note_at(), 0, Ordering::Release);
         let _ = suggest(self.segment, self.page, self.pages);
     }
 }
@@ -280,7 +282,7 @@ fn search_from(segment: &Segment, from: u64, pages: u64, align: u64) -> Result<O
         let fact = fact(segment, page)?;
         let is_usable = match fact {
             Fact::Free { .. } => true,
-            Fact::Leaving { .. } => !hazard::protected(segment)?.contains(&page),
+            Fact::Leaving { .. } => !is_read(segment, page)?,
             _ => false,
         };
         if is_usable {
@@ -358,12 +360,23 @@ fn usable_from(segment: &Segment, start: u64, end: u64) -> Result<ArrayVec<(u64,
         page += fact.pages();
     }
     if has_leaving {
-        let protected = hazard::protected(segment)?;
-        let is_read = |piece: &(u64, Fact)| protected.contains(&piece.0);
-        let usable = pieces.iter().position(is_read).unwrap_or(pieces.len());
-        pieces.truncate(usable);
+        for hazard in hazard::protected(segment)? {
+            let read = hazard?;
+            let usable = pieces.iter().position(|piece| piece.0 == read);
+            pieces.truncate(usable.unwrap_or(pieces.len()));
+        }
     }
     Ok(pieces)
+}
+
+/// Whether somebody may still read the run that has left and started at `page`.
+fn is_read(segment: &Segment, page: u64) -> Result<bool> {
+    for hazard in hazard::protected(segment)? {
+        if hazard? == page {
+            return Ok(true);
+        }
+    }
+    Ok(false)
 }
 
 /// Gives memory to the facts and span records of the first `pages` pages.

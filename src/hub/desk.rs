@@ -6,10 +6,13 @@
 use super::admission::{self, Host};
 use super::deadlines::{Deadlines, Due};
 use super::io::{Command, Event, Guest, GuestId};
-use super::mender::{Asker, Done, Job};
+use super::mender::{Asker, Done, Job, is_of};
 use super::message::{self, Code, Malformed, Refusal, Reply, Request, to_bytes};
-use super::{Mouth, Shared};
+use super::{Mouth, Opened, Shared};
+use crate::error::Result;
+use crate::os::fd;
 use crate::os::process::{self, ProcessId};
+use crate::segment::members;
 use crossbeam_channel::{Receiver, Sender, at, select};
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
@@ -168,14 +171,46 @@ impl Desk {
         self.ear.tell(Command::Forget(id));
     }
 
-    /// The end of a connection proves nothing. A death is reported by the pidfd, or seen here.
+    /// The end of a connection proves nothing. A death is reported by the pidfd, or seen here; so is
+    /// that a process has become another program.
     fn on_closed(&mut self, id: GuestId) {
         let visit = self.visits.remove(&id);
-        if let Some(process) = visit.and_then(|visit| visit.admitted)
-            && !self.watched.contains(&process)
-        {
+        let Some(process) = visit.and_then(|visit| visit.admitted) else {
+            return;
+        };
+        // What cannot be found out is no reason to take anything from anybody.
+        let is_replaced = self.take_leave_of(process).unwrap_or(false);
+        if is_replaced || !self.watched.contains(&process) {
             self.mend_after(process);
         }
+    }
+
+    /// Says goodbye for the members of a process that has replaced its program (execve): the new one
+    /// has its pid, start time and pidfd. Gives whether there were any.
+    ///
+    /// The kernel ends all other threads of a process and takes its memory away before it closes its
+    /// connection. So who lives on without having mapped the segment has no member left; who has only
+    /// lost its connection still has it mapped. Members that join meanwhile are not meant: those that
+    /// are were there before the look. And no program that came after is let in before, for its hello
+    /// comes to this thread later than the end of the old connection.
+    fn take_leave_of(&self, process: ProcessId) -> Result<bool> {
+        let Some(Opened { segment, .. }) = self.shared.opened() else {
+            return Ok(false);
+        };
+        let (region, layout) = (segment.region(), segment.layout());
+        let mut members = members::all(region, layout)?;
+        members.retain(|info| is_of(info, process) && !info.has_left);
+        let file = fd::identity(segment.file())?;
+        // Where not even this process is seen to have mapped it, nothing is to be learnt from that.
+        let is_replaced = !members.is_empty()
+            && process.maps(file) == Some(false)
+            && self.shared.process().maps(file) == Some(true);
+        if is_replaced {
+            for info in &members {
+                members::abandon(region, layout, info.id)?;
+            }
+        }
+        Ok(is_replaced)
     }
 
     fn on_done(&mut self, done: &Done) {

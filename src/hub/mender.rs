@@ -174,6 +174,6 @@ fn mend(
 
 /// Whether a member is, or may be, of this process: one that died while it joined had not yet said
 /// when it started.
-fn is_of(info: &MemberInfo, process: ProcessId) -> bool {
+pub(super) fn is_of(info: &MemberInfo, process: ProcessId) -> bool {
     info.process.pid == process.pid && [0, process.start_time].contains(&info.process.start_time)
 }

@@ -65,7 +65,9 @@ impl HubName {
     /// For who gets no answer and wants to know why; where it cannot be told, it says nothing.
     #[must_use]
     pub fn other_layout(&self) -> Option<u64> {
-        let table = std::fs::read_to_string("/proc/net/unix").ok()?;
+        // Others may have chosen any bytes for their names.
+        let table = std::fs::read("/proc/net/unix").ok()?;
+        let table = String::from_utf8_lossy(&table);
         // The last column is the name, with an @ in place of the zero byte of abstract ones.
         let names = table.lines().filter_map(|line| parse_whole(line.rsplit_once(" @")?.1));
         names
@@ -142,6 +144,19 @@ mod tests {
     fn a_hub_of_another_layout_is_found() {
         let ours = HubName::labelled(ProcessId::current(), "found");
         assert_eq!(ours.other_layout(), None);
+        let theirs = HubName { layout: 77, ..ours.clone() };
+        let _listener = crate::os::socket::Listener::bind(&theirs.to_string()).unwrap();
+        assert_eq!(ours.other_layout(), Some(77));
+    }
+
+    #[test]
+    fn a_hub_of_another_layout_is_found_among_names_that_are_no_text() {
+        use std::os::linux::net::SocketAddrExt as _;
+        use std::os::unix::net::{SocketAddr, UnixListener};
+        let stranger = [&std::process::id().to_le_bytes()[..], b"\xff\xd0"].concat();
+        let address = SocketAddr::from_abstract_name(stranger).unwrap();
+        let _stranger = UnixListener::bind_addr(&address).unwrap();
+        let ours = HubName::labelled(ProcessId::current(), "found among others");
         let theirs = HubName { layout: 77, ..ours.clone() };
         let _listener = crate::os::socket::Listener::bind(&theirs.to_string()).unwrap();
         assert_eq!(ours.other_layout(), Some(77));

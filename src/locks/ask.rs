@@ -124,7 +124,7 @@ impl Lock<'_> {
         self.region.store(shard.at(shard::VERSION), version, Ordering::Relaxed)?;
         self.set(lock_word::OWNER, me.to_word())?;
         self.set(lock_word::GRANTED, granted(version, abandoned))?;
-        self.set(lock_word::FIRST, version)?;
+        self.decide(version)?;
         let granted_at = self.at(lock_word::GRANTED);
         Ok(Attempt::Done(Made { version, granted_at, block: 0, flags: abandoned }))
     }

@@ -7,9 +7,9 @@
 //! is still to come. Each step can be done again.
 
 use super::release::Passed;
-use super::{ABANDONED, Lock, lock_word, waiter_word};
+use super::{ABANDONED, Lock, in_order, lock_word, waiter_word};
 use crate::entry::{Meta, word};
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::segment::Segment;
 use crate::segment::layout::{member, table};
 use crate::segment::members::MemberId;
@@ -23,6 +23,8 @@ use std::time::Duration;
 /// Locks of a bucket, and tickets of a lock, that are looked at under one latch.
 const LOCKS: usize = 16;
 const TICKETS: u32 = 64;
+/// How often a bucket is looked at: enough for the longest chain that the table follows.
+const LOOKS: u32 = 1 << 12;
 
 /// Gives up all tickets of `gone`, for which nobody asks for any more. Those that get a lock by that
 /// are told, if they sleep.
@@ -64,23 +66,38 @@ struct Position {
 
 impl GiveUp<'_> {
     fn all(&self) -> Result<()> {
-        let buckets_at = self.segment.layout().locks(self.shard.number()).counts;
         let mut bucket = 0;
-        while bucket < self.load(buckets_at.add(table::BUCKETS))? {
-            let mut last = None;
-            loop {
-                let locks = self.locks_of(bucket, last)?;
-                for (entry, stamp) in &locks {
-                    self.give_up_lock(*entry, *stamp)?;
-                }
-                last = locks.last().copied();
-                if !locks.is_full() {
-                    break;
-                }
-            }
+        while bucket < self.buckets()? {
+            self.give_up_bucket(bucket)?;
             bucket += 1;
         }
         Ok(())
+    }
+
+    /// Buckets of the table, of which there can be no more than it has room for.
+    fn buckets(&self) -> Result<u64> {
+        let place = self.segment.layout().locks(self.shard.number());
+        let buckets_at = place.counts.add(table::BUCKETS);
+        let buckets = self.load(buckets_at)?;
+        if buckets > place.reserved {
+            return Err(Error::corrupted("the number of buckets", buckets_at.bytes()));
+        }
+        Ok(buckets)
+    }
+
+    fn give_up_bucket(&self, bucket: u64) -> Result<()> {
+        let mut last = None;
+        for _ in 0..LOOKS {
+            let locks = self.locks_of(bucket, last)?;
+            for (entry, stamp) in &locks {
+                self.give_up_lock(*entry, *stamp)?;
+            }
+            last = locks.last().copied();
+            if !locks.is_full() {
+                return Ok(());
+            }
+        }
+        Err(Error::corrupted("a chain of locks without end", last.map_or(0, |last| last.0.bytes())))
     }
 
     /// Some locks of a bucket, by entry and stamp: the ones behind the last one that was looked at.
@@ -96,7 +113,7 @@ impl GiveUp<'_> {
         if let Some((entry, stamp)) = last
             && self.stamp_of(entry)? == stamp
         {
-            let buckets = self.load(place.counts.add(table::BUCKETS))?;
+            let buckets = self.buckets()?;
             if bucket_of(self.shard.locks().hash_of(entry)?, buckets) == bucket {
                 link = self.load(entry.add(word::LINK))?;
             }
@@ -147,14 +164,16 @@ impl GiveUp<'_> {
             // It has been granted meanwhile, and so have all before it.
             from => (lock.get(lock_word::NEXT)?, from.map_or(0, |from| from.version)),
         };
+        let mut before = after;
         for step in 0.. {
             if waiter == 0 {
                 return Ok(None);
             }
             let block = Offset::new(waiter);
             let version = self.load(block.add(waiter_word::STAMP))? >> 1;
+            before = in_order(block, version, before)?;
             let owner_at = block.add(waiter_word::OWNER);
-            if version > after && self.load(owner_at)? == self.gone.to_word() {
+            if self.load(owner_at)? == self.gone.to_word() {
                 // One store decides.
                 self.segment.region().store(owner_at, 0, Ordering::Relaxed)?;
             }
@@ -175,5 +194,111 @@ impl GiveUp<'_> {
     /// A word, which the latch orders.
     fn load(&self, at: Offset) -> Result<u64> {
         self.segment.region().load(at, Ordering::Relaxed)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::entry::Key;
+    use crate::latch::PATIENCE;
+    use crate::locks::{Asked, Locks, Released, Spinner, Ticket};
+    use crate::os::process::ProcessId;
+    use crate::segment::members;
+    use crate::store;
+    use std::sync::Arc;
+
+    const MEMBERS: usize = 3;
+
+    /// A segment with a lock that the first member holds and the others wait for.
+    struct Scene {
+        segment: Arc<Segment>,
+        ids: [MemberId; MEMBERS],
+        locks: Vec<Locks>,
+        ticket: Ticket,
+    }
+
+    impl Scene {
+        fn new() -> Self {
+            let segment = Arc::new(store::create(16 << 20).unwrap());
+            let ids = [0; MEMBERS].map(|thread| {
+                let process = ProcessId::current();
+                members::join(segment.region(), segment.layout(), process, thread).unwrap()
+            });
+            let locks = |id| Locks::new(Arc::clone(&segment), id, Spinner::new(1));
+            let mut locks: Vec<_> = ids.into_iter().map(locks).collect();
+            let key = Key::new(segment.hash_key(), b"key", false).unwrap();
+            let asked: Vec<_> = locks.iter_mut().map(|locks| locks.ask(&key).unwrap()).collect();
+            let Asked::Granted { ticket, .. } = asked[0] else { panic!("the lock was free") };
+            Self { segment, ids, locks, ticket }
+        }
+
+        fn key(&self) -> Key<'static> {
+            Key::new(self.segment.hash_key(), b"key", false).unwrap()
+        }
+
+        fn shard(&self) -> Shard<'_> {
+            Shard::of(&self.segment, &self.key().of_lock())
+        }
+
+        /// The entry of the lock, and its first and last waiter.
+        fn words(&self) -> (Offset, Offset, Offset) {
+            let region = self.segment.region();
+            let key = self.key();
+            let found = self.shard().locks().find(region, &key.of_lock()).unwrap().unwrap();
+            let lock = Lock::new(region, found.entry, found.meta);
+            let word = |field| Offset::new(lock.get(field).unwrap());
+            (found.entry, word(lock_word::NEXT), word(lock_word::LAST))
+        }
+
+        fn damage(&self, at: Offset, word: u64) {
+            self.segment.region().store(at, word, Ordering::Relaxed).unwrap();
+        }
+
+        fn give_up(&self, member: usize) -> Result<()> {
+            give_up_all(&self.segment, self.ids[0], self.ids[member], PATIENCE)
+        }
+    }
+
+    fn is_damage<T>(result: Result<T>) -> bool {
+        matches!(result.err(), Some(Error::Corrupted { .. }))
+    }
+
+    #[test]
+    fn waiters_in_a_circle_are_damage() {
+        let mut scene = Scene::new();
+        let (_, first, last) = scene.words();
+        scene.damage(last.add(waiter_word::LINK), first.bytes());
+        assert!(is_damage(scene.give_up(1)));
+        assert!(is_damage(scene.give_up(2)));
+        // Both are given up by now, and who lets go of the lock looks for one that is not.
+        let (key, ticket) = (scene.key(), scene.ticket);
+        assert!(is_damage(scene.locks[0].release(&key, ticket, PATIENCE)));
+    }
+
+    #[test]
+    fn locks_in_a_circle_are_damage() {
+        let scene = Scene::new();
+        let (entry, ..) = scene.words();
+        scene.damage(entry.add(word::LINK), entry.bytes());
+        assert!(is_damage(scene.give_up(1)));
+    }
+
+    #[test]
+    fn more_buckets_than_there_is_room_for_are_damage() {
+        let scene = Scene::new();
+        let place = scene.segment.layout().locks(scene.shard().number());
+        scene.damage(place.counts.add(table::BUCKETS), u64::MAX);
+        assert!(is_damage(scene.give_up(1)));
+    }
+
+    #[test]
+    fn what_is_whole_is_given_up_and_passed_on() {
+        let mut scene = Scene::new();
+        scene.give_up(1).unwrap();
+        let (key, ticket) = (scene.key(), scene.ticket);
+        let released = scene.locks[0].release(&key, ticket, PATIENCE).unwrap();
+        assert_eq!(released, Released::Done);
+        assert_eq!(scene.locks[2].granted(u64::MAX).unwrap().len(), 1);
     }
 }

@@ -37,7 +37,7 @@ pub use release::Released;
 pub use spin::Spinner;
 
 use crate::entry::Meta;
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::segment::Segment;
 use crate::segment::members::MemberId;
 use crate::segment::region::{Offset, Region};
@@ -223,6 +223,18 @@ impl Locks {
     }
 }
 
+/// Checks that a waiter came after the one before it in the list; gives its version. Versions rise
+/// along a list, so that no walk along one goes round in circles.
+///
+/// # Errors
+/// [`Error::Corrupted`] if it did not.
+fn in_order(block: Offset, version: u64, before: u64) -> Result<u64> {
+    if version > before {
+        return Ok(version);
+    }
+    Err(Error::corrupted("the order of lock requests", block.bytes()))
+}
+
 impl<'r> Lock<'r> {
     /// The lock whose entry that is.
     #[inline]
@@ -244,5 +256,13 @@ impl<'r> Lock<'r> {
     #[inline]
     fn set(&self, field: u64, word: u64) -> Result<()> {
         self.region.store(self.at(field), word, Ordering::Relaxed)
+    }
+
+    /// Says whose the lock is, or that it is nobody's. The one store by which that happens.
+    #[inline]
+    fn decide(&self, first: u64) -> Result<()> {
+        // Release: nothing that was stored before may come after it, for whoever is killed in
+        // between shall leave the other words written.
+        self.region.store(self.at(lock_word::FIRST), first, Ordering::Release)
     }
 }

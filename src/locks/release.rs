@@ -4,7 +4,7 @@
 //! Of tickets that were given up, a few are dropped with each intent, so that no latch is held for
 //! long; until the last of them is gone the lock stays with who lets go of it.
 
-use super::{Lock, Locks, SLEEPS, Ticket, granted, lock_word, waiter_word};
+use super::{Lock, Locks, SLEEPS, Ticket, granted, in_order, lock_word, waiter_word};
 use crate::entry::{Key, Meta, word};
 use crate::error::Result;
 use crate::heap::blocks::class_bytes;
@@ -122,12 +122,13 @@ impl Shard<'_> {
             // One store decides. Killed before it: the lock is still the first ticket's.
             let version = lock.get(lock_word::FIRST)?;
             lock.set(lock_word::GRANTED, granted(version, abandoned))?;
-            lock.set(lock_word::FIRST, 0)?;
+            lock.decide(0)?;
             return Ok(Passed::Free);
         }
         let mut changes = held.changes();
         let mut waiter = first_waiter;
         let mut drops = 0;
+        let mut before = lock.get(lock_word::FIRST)?;
         let next = loop {
             if waiter == 0 {
                 break None;
@@ -139,6 +140,7 @@ impl Shard<'_> {
                 break Some(None);
             }
             let version = load(waiter_word::STAMP)? >> 1;
+            before = in_order(block, version, before)?;
             let sleeps = load(waiter_word::FLAGS)? & SLEEPS != 0;
             self.free_waiter(&mut changes, block)?;
             waiter = link;

@@ -6,8 +6,16 @@
 use super::engine::Face;
 use super::errors;
 use crate::error::{Error, Result};
+use arrayvec::ArrayVec;
 use napi::sys;
+use std::io::Write as _;
 use std::ptr;
+
+/// Elements that an array is given in one call of Node-API.
+const ELEMENTS: usize = 32;
+
+/// Twenty digits and a zero.
+type Name = ArrayVec<u8, 21>;
 
 /// Wraps `fn(&Face, &Call<N>) -> Result<sys::napi_value>` into a Node-API callback.
 macro_rules! method {
@@ -44,9 +52,12 @@ pub(super) unsafe fn run<const N: usize>(
     let mut count = N;
     let mut data = ptr::null_mut();
     // SAFETY: all pointers are valid for writes, and `arguments` has room for `count`.
-    unsafe {
+    let status = unsafe {
         let to = arguments.as_mut_ptr();
-        sys::napi_get_cb_info(env, info, &raw mut count, to, ptr::null_mut(), &raw mut data);
+        sys::napi_get_cb_info(env, info, &raw mut count, to, ptr::null_mut(), &raw mut data)
+    };
+    if status != sys::Status::napi_ok || data.is_null() {
+        return no_face(env);
     }
     // SAFETY: the caller says that data is a face; methods run on its one thread, and it is freed
     // by the environment's cleanup hook, after which no JavaScript runs.
@@ -58,6 +69,16 @@ pub(super) unsafe fn run<const N: usize>(
             ptr::null_mut()
         }
     }
+}
+
+/// What Node-API says nothing of is a call without a face, so this throws by itself.
+#[cold]
+fn no_face(env: sys::napi_env) -> sys::napi_value {
+    // SAFETY: both texts end with a zero. If it cannot throw, JavaScript is ending.
+    unsafe {
+        sys::napi_throw_error(env, c"ERR_SYSTEM".as_ptr(), c"Node-API failed".as_ptr());
+    }
+    ptr::null_mut()
 }
 
 impl<const N: usize> Call<N> {
@@ -196,39 +217,34 @@ impl<const N: usize> Call<N> {
         Ok(narrow(units.get(..length).unwrap_or_default(), bytes))
     }
 
-    /// An array with room for so many elements.
-    pub(super) fn new_array(&self, length: usize) -> Result<sys::napi_value> {
-        let mut array = ptr::null_mut();
+    /// An array of these values; missing ones are `undefined`.
+    ///
+    /// Its elements are defined, not set: `napi_set_element` runs a setter that somebody has put on
+    /// `Array.prototype`, and nobody's JavaScript may run while the engine is borrowed.
+    pub(super) fn new_array(&self, values: &[sys::napi_value]) -> Result<sys::napi_value> {
+        let (mut array, mut undefined) = (ptr::null_mut(), ptr::null_mut());
         // SAFETY: the result is valid for writes.
         let status =
-            unsafe { sys::napi_create_array_with_length(self.env, length, &raw mut array) };
-        expect(status, array)
-    }
-
-    /// Puts a value into an array.
-    pub(super) fn set_element(
-        &self,
-        array: sys::napi_value,
-        index: usize,
-        value: sys::napi_value,
-    ) -> Result<()> {
-        #[expect(clippy::cast_possible_truncation, reason = "arrays are short")]
-        // SAFETY: all three are live values of this call.
-        let status = unsafe { sys::napi_set_element(self.env, array, index as u32, value) };
-        expect(status, ())
-    }
-
-    /// An array of two values; a missing one is `undefined`.
-    pub(super) fn new_pair(
-        &self,
-        first: sys::napi_value,
-        second: sys::napi_value,
-    ) -> Result<sys::napi_value> {
-        let pair = self.new_array(2)?;
-        for (index, value) in [first, second].into_iter().enumerate().filter(|of| !of.1.is_null()) {
-            self.set_element(pair, index, value)?;
+            unsafe { sys::napi_create_array_with_length(self.env, values.len(), &raw mut array) };
+        expect(status, ())?;
+        // SAFETY: as above.
+        expect(unsafe { sys::napi_get_undefined(self.env, &raw mut undefined) }, ())?;
+        let mut index = 0;
+        for some in values.chunks(ELEMENTS) {
+            let names: ArrayVec<_, ELEMENTS> = (index..).take(some.len()).map(name_of).collect();
+            let some = some.iter().map(|value| if value.is_null() { undefined } else { *value });
+            let elements: ArrayVec<_, ELEMENTS> =
+                names.iter().zip(some).map(|(name, value)| element(name, value)).collect();
+            index += elements.len();
+            // SAFETY: all are live values of this call; the names live as long, and there are as
+            // many elements as it is told.
+            let status = unsafe {
+                let (count, first) = (elements.len(), elements.as_ptr());
+                sys::napi_define_properties(self.env, array, count, first)
+            };
+            expect(status, ())?;
         }
-        Ok(pair)
+        Ok(array)
     }
 
     /// A Buffer with a copy of the bytes.
@@ -256,6 +272,30 @@ fn narrow(units: &[u16], bytes: &mut Vec<u8>) -> bool {
         bytes.extend(units.iter().map(|unit| *unit as u8));
     }
     wide
+}
+
+/// An index as the name of a property, with a zero at its end.
+fn name_of(index: usize) -> Name {
+    let mut name = Name::new();
+    // There is room for any.
+    let _ = write!(name, "{index}\0");
+    name
+}
+
+/// The property of an array that an element is.
+fn element(name: &Name, value: sys::napi_value) -> sys::napi_property_descriptor {
+    sys::napi_property_descriptor {
+        utf8name: name.as_ptr().cast(),
+        name: ptr::null_mut(),
+        method: None,
+        getter: None,
+        setter: None,
+        value,
+        attributes: sys::PropertyAttributes::writable
+            | sys::PropertyAttributes::enumerable
+            | sys::PropertyAttributes::configurable,
+        data: ptr::null_mut(),
+    }
 }
 
 #[inline]

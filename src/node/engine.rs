@@ -27,6 +27,8 @@ type Warn = ThreadsafeFunction<String, (), String, Status, false, true>;
 
 type Tell = ThreadsafeFunction<(), (), (), Status, false, true>;
 
+/// Elements of the status; `lib/status.js` says what they are.
+const STATUS_WORDS: usize = 8;
 /// Until lib/ has configured something, which it does at once.
 const DEFAULT: Settings = Settings { maximum: 1 << 30, log: None, mode: 0 };
 
@@ -124,6 +126,9 @@ impl Engine {
         let role: String = host.get_named_property("role")?;
         let thread: u32 = host.get_named_property("thread")?;
         let mut status: Uint32Array = host.get_named_property("status")?;
+        if status.len() < STATUS_WORDS {
+            return Err(napi::Error::from_reason("the status is too short"));
+        }
         // SAFETY: the memory of a typed array that `_status` keeps alive does not move.
         let memory = unsafe { status.as_mut() }.as_mut_ptr();
         let make_error: Function<'_, FnArgs<(String, String, Value)>, Unknown<'static>> =

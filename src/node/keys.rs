@@ -26,12 +26,9 @@ fn scan_keys(face: &Face, call: &Call<5>) -> Result<sys::napi_value> {
         keys.clear();
         let next = member.store().scan(face.namespace, prefix, place, wanted, keys)?;
         face.set_place(next);
-        let array = call.new_array(keys.len())?;
-        for (index, (bytes, wide)) in keys.iter().enumerate() {
-            let key = call.new_string(bytes, wide, value_units)?;
-            call.set_element(array, index, key)?;
-        }
-        Ok(array)
+        let names: Result<Vec<_>> =
+            keys.iter().map(|(bytes, wide)| call.new_string(bytes, wide, value_units)).collect();
+        call.new_array(&names?)
     })
 }
 

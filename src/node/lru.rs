@@ -101,7 +101,7 @@ fn inherit_next(face: &Face, call: &Call<0>) -> Result<sys::napi_value> {
         let key = call.new_string(value_bytes, inherited.wide, value_units)?;
         face.set_status(inherited.read.tag as u32);
         let value = to_js(call, &inherited.read, buffers)?;
-        call.new_pair(key, value)
+        call.new_array(&[key, value])
     })
 }
 

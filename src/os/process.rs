@@ -4,6 +4,10 @@
 //! has the pid, if the one that has it started at another time, or if its pidfd is readable: the
 //! kernel makes it so once the last thread of the process has ended, so that none of its stores is
 //! still to come. A stopped process is alive.
+//!
+//! What was in a process may be gone although it lives: one that replaces its program keeps its pid,
+//! its start time and its pidfd. Then it has no longer mapped what its old program had
+//! ([`ProcessId::maps`]).
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::fd::{AsFd, OwnedFd};
@@ -61,6 +65,20 @@ impl ProcessId {
         }
     }
 
+    /// Whether it has mapped the file of that device and inode; `None` if that cannot be known, of
+    /// this very process or for sure.
+    ///
+    /// What a process has mapped all along is in /proc/PID/maps, whatever it maps besides meanwhile
+    /// (proc(5)).
+    #[must_use]
+    pub fn maps(self, file: (u64, u64)) -> Option<bool> {
+        let maps = std::fs::read(format!("/proc/{}/maps", self.pid)).ok()?;
+        // Of a process that is ending nothing is to be seen, though other threads may still run. And
+        // only a start time tells that this /proc speaks of the same process.
+        let is_known = !maps.is_empty() && self.start_time != 0 && Self::of(self.pid) == Some(self);
+        is_known.then(|| maps.split(|byte| *byte == b'\n').any(|line| is_of_file(line, file)))
+    }
+
     fn was_replaced(self) -> bool {
         self.start_time != 0 && start_time(self.pid).is_some_and(|now| now != self.start_time)
     }
@@ -114,10 +132,20 @@ fn start_time(process: u32) -> Option<u64> {
     stat_fields(process)?.split(' ').nth(19)?.parse().ok()
 }
 
+/// Whether a line of /proc/PID/maps is about a file: `range permissions offset device inode path`.
+fn is_of_file(line: &[u8], (device, inode): (u64, u64)) -> bool {
+    let line = String::from_utf8_lossy(line);
+    let mut fields = line.split_ascii_whitespace().skip(3);
+    let named = format!("{:02x}:{:02x}", rustix::fs::major(device), rustix::fs::minor(device));
+    fields.next() == Some(&named) && fields.next().and_then(|text| text.parse().ok()) == Some(inode)
+}
+
 /// The fields of /proc/PID/stat from the third on: the second is a name in parentheses that may
 /// itself hold blanks and parentheses (proc(5)).
 fn stat_fields(process: u32) -> Option<String> {
-    let text = std::fs::read_to_string(format!("/proc/{process}/stat")).ok()?;
+    // The name is whatever bytes somebody chose, or what the kernel cut off in the middle of a letter.
+    let bytes = std::fs::read(format!("/proc/{process}/stat")).ok()?;
+    let text = String::from_utf8_lossy(&bytes);
     let (_, fields) = text.rsplit_once(") ")?;
     Some(fields.to_owned())
 }
@@ -134,6 +162,18 @@ mod tests {
     }
 
     #[test]
+    fn a_process_is_known_whatever_bytes_its_name_has() {
+        let name = format!("/proc/{}/comm", std::process::id());
+        let before = std::fs::read(&name).unwrap();
+        std::fs::write(&name, b"\xd0) (\xd0 \xff").unwrap();
+        let me = ProcessId::current();
+        let seen = (ProcessId::of(me.pid), parent(me.pid));
+        std::fs::write(&name, before).unwrap();
+        assert_ne!(me.start_time, 0);
+        assert_eq!(seen, (Some(me), Some(std::os::unix::process::parent_id())));
+    }
+
+    #[test]
     fn a_child_is_dead_from_its_end_on_even_before_it_is_reaped() {
         let mut child = std::process::Command::new("true").spawn().unwrap();
         let id = ProcessId::of(child.id()).unwrap();
@@ -142,6 +182,31 @@ mod tests {
         }
         child.wait().unwrap();
         assert!(id.is_dead());
+    }
+
+    #[test]
+    fn what_a_process_has_mapped_is_known_until_it_ends() {
+        use crate::os::{fd, mapping::Mapping};
+        let file = fd::create_sealed("mapped", 8192).unwrap();
+        let identity = fd::identity(file.as_fd()).unwrap();
+        let me = ProcessId::current();
+        assert_eq!(me.maps(identity), Some(false));
+        let mapping = Mapping::new(file.as_fd(), 4096).unwrap();
+        assert_eq!(me.maps(identity), Some(true));
+        drop(mapping);
+        assert_eq!(me.maps(identity), Some(false));
+        // Not knowing which process it is, one knows nothing.
+        assert_eq!(ProcessId { start_time: 0, ..me }.maps(identity), None);
+        assert_eq!(ProcessId { start_time: me.start_time - 1, ..me }.maps(identity), None);
+
+        let mut child = std::process::Command::new("true").spawn().unwrap();
+        let id = ProcessId::of(child.id()).unwrap();
+        while !id.is_dead() {
+            std::thread::yield_now();
+        }
+        assert_eq!(id.maps(identity), None, "a zombie");
+        child.wait().unwrap();
+        assert_eq!(id.maps(identity), None);
     }
 
     #[test]

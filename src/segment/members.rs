@@ -73,7 +73,8 @@ pub struct MemberInfo {
     pub process: ProcessId,
     /// Number of its thread in its process, 0 for the main one.
     pub thread: u64,
-    /// Whether it has said goodbye, and left something to be mended.
+    /// Whether it has said goodbye, or its process has become another program, and left something to
+    /// be mended.
     pub has_left: bool,
 }
 
@@ -100,6 +101,9 @@ pub fn join(region: &Region, layout: &Layout, process: ProcessId, thread: u64) -
         let generation = (generation_of(word) + 1) & GENERATION_MASK;
         let claimed = identity(ATTACHED, generation, process.pid);
         let identity_at = at.add(member::IDENTITY);
+        // Before the slot is taken, or nobody would look at one whose claimer dies at once; a free
+        // slot below the end does no harm. Relaxed: the swap orders it.
+        region.word(header::MEMBERS_END)?.fetch_max(slot + 1, Ordering::Relaxed);
         // Acquire: as above. Release: pairs with the Acquire in `at_slot`, so that who sees the slot
         // taken does not see the former user's start time.
         let swap = (Ordering::AcqRel, Ordering::Relaxed);
@@ -112,13 +116,10 @@ pub fn join(region: &Region, layout: &Layout, process: ProcessId, thread: u64) -
         for counter in [member::READS, member::WRITES, member::LATCH_WAITS] {
             region.store(at.add(counter), 0, Ordering::Relaxed)?;
         }
-        // Relaxed: a scan that misses this member for a moment finds it the next time. `hazards` has
-        // no next time, but the SeqCst fences between a hazard word and its reader order this as well;
-        // and who watches or waits takes a latch after it.
-        region.word(header::MEMBERS_END)?.fetch_max(slot + 1, Ordering::Relaxed);
         return member_id(slot, generation);
     }
-    Err(Error::TooManyMembers { maximum: layout::MEMBERS })
+    // One is the hub's.
+    Err(Error::TooManyMembers { maximum: layout::MEMBERS - 1 })
 }
 
 /// Frees the slot of a member that holds nothing any more.
@@ -146,8 +147,12 @@ pub fn leave(region: &Region, layout: &Layout, id: MemberId) -> Result<()> {
 pub fn abandon(region: &Region, layout: &Layout, id: MemberId) -> Result<()> {
     let at = layout.member(id.slot()).add(member::IDENTITY);
     let word = region.load(at, Ordering::Relaxed)?;
-    // Release: pairs with the Acquire in `at_slot`.
-    region.store(at, word & !3 | LEFT, Ordering::Release)
+    if word & 3 == FREE || generation_of(word) != u64::from(id.generation) {
+        return Ok(());
+    }
+    // Release: pairs with the Acquire in `at_slot`. If it fails, somebody has mended it meanwhile.
+    let order = (Ordering::Release, Ordering::Relaxed);
+    region.compare_exchange(at, word, word & !3 | LEFT, order.0, order.1).map(drop)
 }
 
 /// What is known of a member; `None` if its slot is free.
@@ -183,14 +188,11 @@ pub fn is_dead(region: &Region, layout: &Layout, id: MemberId) -> Result<bool> {
 ///
 /// # Errors
 /// [`Error::Corrupted`] if the header is damaged.
-pub fn hazards(region: &Region, layout: &Layout) -> Result<Vec<u64>> {
-    let mut pages = Vec::new();
-    for slot in 0..slots(region)? {
-        // Acquire: pairs with the Release in `heap::hazard::unprotect`.
-        let hazard = region.load(layout.member(slot).add(member::HAZARD), Ordering::Acquire)?;
-        pages.extend(hazard.checked_sub(1));
-    }
-    Ok(pages)
+pub fn hazards(region: &Region, layout: &Layout) -> Result<impl Iterator<Item = Result<u64>>> {
+    // Acquire: pairs with the Release in `heap::hazard::unprotect`.
+    let load = |slot| region.load(layout.member(slot).add(member::HAZARD), Ordering::Acquire);
+    let hazards = (0..slots(region)?).map(load);
+    Ok(hazards.filter_map(|hazard| hazard.map(|word| word.checked_sub(1)).transpose()))
 }
 
 /// Adds to one of this member's own counters: nobody else writes it.
@@ -204,7 +206,9 @@ pub fn count(region: &Region, layout: &Layout, id: MemberId, counter: u64, by: u
     Ok(())
 }
 
-/// All members have slots below this.
+/// All members have slots below this. A scan that misses one that joins finds it the next time.
+/// [`hazards`] has no next time, but the `SeqCst` fences between a hazard word and its reader order
+/// the end of the slots as well; and who watches or waits takes a latch after it has joined.
 ///
 /// # Errors
 /// [`Error::Corrupted`] if the header is damaged.

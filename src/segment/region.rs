@@ -86,7 +86,7 @@ impl Region {
             return Err(Error::corrupted("an offset outside the segment", bytes));
         }
         // SAFETY: the check above keeps all eight bytes inside the mapping (whose length is at least
-        // a page: `segment::file` makes no shorter one) and the address aligned, for the mapping
+        // a page: `Mapping::new` makes no shorter one) and the address aligned, for the mapping
         // starts at a page. Every access by every process is atomic, and the reference cannot outlive
         // `self`, which owns the mapping.
         #[expect(clippy::cast_possible_truncation, reason = "bounded by a usize length")]

@@ -212,3 +212,76 @@ fn refilter(segment: &Segment, me: MemberId, number: u64, patience: Duration) ->
     }
     region.store(shard.at(shard::WATCHED), filter, Ordering::Relaxed)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::entry::Value;
+    use crate::error::Error;
+    use crate::os::process::ProcessId;
+    use crate::store;
+
+    /// A watcher that has been told of three changes, and where the ends of the log are.
+    struct Scene {
+        segment: Arc<Segment>,
+        watches: Watches,
+        number: u64,
+    }
+
+    impl Scene {
+        fn new() -> Self {
+            let segment = Arc::new(store::create(16 << 20).unwrap());
+            let process = ProcessId::current();
+            let id = members::join(segment.region(), segment.layout(), process, 0).unwrap();
+            let mut watches = Watches::new(Arc::clone(&segment), id);
+            let store = Store::new(Arc::clone(&segment), id);
+            let key = store.key(b"key", false).unwrap();
+            let number = Shard::of(&segment, &key).number();
+            watches.watch(&key).unwrap();
+            for number in [1.0, 2.0, 3.0] {
+                store.set(&key, &Value::number(number)).unwrap();
+            }
+            Self { segment, watches, number }
+        }
+
+        fn add(&self, field: u64, by: u64) {
+            let at = self.segment.layout().shard(self.number).add(field);
+            let region = self.segment.region();
+            let word = region.load(at, Ordering::Relaxed).unwrap();
+            region.store(at, word.wrapping_add(by), Ordering::Relaxed).unwrap();
+        }
+
+        /// All that it is told.
+        fn hear(&mut self) -> Result<usize> {
+            self.watches.note(u64::MAX);
+            let mut scratch = Scratch::default();
+            let mut told = 0;
+            while self.watches.next(&mut scratch)?.is_some() {
+                told += 1;
+            }
+            Ok(told)
+        }
+
+        fn finds_damage(&mut self) -> bool {
+            matches!(self.hear(), Err(Error::Corrupted { .. }))
+        }
+    }
+
+    #[test]
+    fn a_log_whose_tail_is_past_its_head_is_damage() {
+        let mut scene = Scene::new();
+        assert_eq!(scene.hear(), Ok(3));
+        scene.add(shard::LOG_TAIL, 1000);
+        assert!(scene.finds_damage());
+        assert!(scene.finds_damage(), "each time");
+    }
+
+    #[test]
+    fn a_log_whose_head_is_further_than_its_ring_is_long_is_damage() {
+        let mut scene = Scene::new();
+        scene.add(shard::LOG_HEAD, 1 << 60);
+        assert!(scene.finds_damage());
+        scene.add(shard::LOG_TAIL, 100);
+        assert!(scene.finds_damage(), "to who was lapped, too");
+    }
+}

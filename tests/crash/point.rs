@@ -11,10 +11,9 @@ use super::rows::{Dry, Row};
 use super::scene::{ELSEWHERE, HOME, Outcome, Scene};
 use cluster_shared_memory::error::{Error, Result as Answer};
 use cluster_shared_memory::latch::{self, Patient};
-use cluster_shared_memory::os::process::ProcessId;
 use cluster_shared_memory::repair;
 use cluster_shared_memory::segment::layout::{domain, header};
-use cluster_shared_memory::segment::{members, region::Offset};
+use cluster_shared_memory::segment::region::Offset;
 use cluster_shared_memory::wake;
 use rustix::process::Signal;
 use std::time::{Duration, Instant};
@@ -286,15 +285,6 @@ impl Point<'_> {
     fn mend(&mut self) -> Outcome {
         let (segment, me) = (self.scene.store.segment().clone(), self.scene.store.member());
         let since = Instant::now();
-        if self.row.act == Act::Join {
-            // Whoever died before it had raised the number of slots in use is found by the next.
-            let process = ProcessId::current();
-            let (region, layout) = (segment.region(), segment.layout());
-            let another =
-                members::join(region, layout, process, 1).map_err(|error| said(&error))?;
-            repair::mend_the_dead(&segment, me).map_err(|error| said(&error))?;
-            repair::mend(&segment, me, another).map_err(|error| said(&error))?;
-        }
         repair::mend_the_dead(&segment, me).map_err(|error| said(&error))?;
         wake::rouse_all(&segment, wake::REPAIRED).map_err(|error| said(&error))?;
         self.records.mending = self.records.mending.max(since.elapsed());

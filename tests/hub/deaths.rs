@@ -1,11 +1,12 @@
 //! What happens when members die, or only seem to.
 
-use crate::family::{Child, MIB, WATCHDOG, attach, hub, members_of, set, wait_until};
+use crate::family::{Child, MIB, WATCHDOG, attach, get, hub, members_of, set, wait_until};
 use cluster_shared_memory::error::Error;
 use cluster_shared_memory::heap::fact::Fact;
 use cluster_shared_memory::heap::pages;
+use cluster_shared_memory::latch;
 use cluster_shared_memory::member::{Member, Notice, Role};
-use cluster_shared_memory::segment::layout::MEMBERS;
+use cluster_shared_memory::segment::layout::{MEMBERS, header};
 use cluster_shared_memory::verify::verify;
 
 use rustix::process::Signal;
@@ -89,12 +90,41 @@ fn a_latch_of_a_stopped_child_delays_neither_admission_nor_the_mending_of_others
 }
 
 #[test]
+fn what_a_program_leaves_that_is_replaced_by_another_in_the_same_process_is_mended() {
+    let hub = hub("replacing", 64 * MIB);
+    let me = attach(&Role::Primary(&hub));
+    let mut child = Child::start("changeling", hub.name());
+    child.expect("held");
+    // It has only lost connections, and still has what it had.
+    assert_eq!(hub.make_room(WATCHDOG), 0);
+    let former = members_of(me.store(), child.pid())[0];
+    assert!(!former.has_left);
+    let segment = me.store().segment();
+    let take = || latch::hold_for(segment, header::PAGES_DOMAIN, me.id(), Duration::ZERO).is_ok();
+    assert!(!take());
+
+    child.tell("become another");
+    child.expect("attached");
+    wait_until("a latch of a former program", take);
+    wait_until("the slot of a former program", || {
+        !members_of(me.store(), child.pid()).iter().any(|info| info.id == former.id)
+    });
+    let [next] = members_of(me.store(), child.pid())[..] else { panic!("one member") };
+    assert_eq!((next.process, next.is_dead()), (former.process, false));
+    set(me.store(), "key", b"value");
+    child.tell("key");
+    child.expect("copied");
+    assert_eq!(get(me.store(), "child:key").unwrap(), b"value");
+    verify(segment).unwrap();
+}
+
+#[test]
 fn the_dead_make_room_when_all_slots_are_taken() {
     let hub = hub("crowd", 64 * MIB);
     let me = attach(&Role::Primary(&hub));
     set(me.store(), "key", b"value");
     let crowd = Child::start("crowd", hub.name());
-    let full = Error::TooManyMembers { maximum: MEMBERS };
+    let full = Error::TooManyMembers { maximum: MEMBERS - 1 };
     // The hub and this test have a slot each.
     crowd.expect(&format!("{}: {full}", MEMBERS - 2));
     let role = Role::Worker(hub.name().clone());

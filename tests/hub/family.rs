@@ -20,6 +20,7 @@ use cluster_shared_memory::store::{Scratch, Settings, Store};
 use rustix::io::Errno;
 use rustix::process::{Pid, Signal, kill_process};
 use std::io::{BufRead, BufReader, Write};
+use std::os::unix::process::CommandExt as _;
 use std::process::{Command, Stdio};
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, channel};
@@ -206,6 +207,7 @@ fn child() {
         "echo" => echo(),
         "builder" => builder(),
         "holder" => holder(),
+        "changeling" => changeling(),
         "crowd" => crowd(),
         "listener" => listener(),
         "stranger" => stranger(),
@@ -248,6 +250,23 @@ fn holder() {
     drop(held);
     report("released");
     next_line();
+}
+
+/// Holds a latch while it loses a connection, and while it becomes another program.
+fn changeling() {
+    let member = join(0);
+    let segment = Arc::clone(member.store().segment());
+    let _held = latch::hold(&segment, header::PAGES_DOMAIN, member.id()).unwrap();
+    let name = HubName::expected().unwrap();
+    // When the second one is answered, the hub has dealt with the end of the first.
+    for _ in 0..2 {
+        assert!(matches!(say(&name, &hello()), Some(Reply::Welcome { .. })));
+    }
+    report("held");
+    next_line();
+    let mut command = Child::command("echo", &name);
+    let error = command.stdin(Stdio::inherit()).stdout(Stdio::inherit()).exec();
+    panic!("{error}");
 }
 
 /// Attaches as often as it can.
