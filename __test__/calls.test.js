@@ -136,7 +136,8 @@ test('what a callback throws is an uncaught exception', async () => {
 });
 
 test('a callback that is no function is ignored', async () => {
-  await memory.set('a', 1, /** @type {any} */ ('not a function'));
+  await memory.set('a', 1, /** @type {any} */ (null));
+  await memory.remove('b', /** @type {any} */ ('not a function'));
   assert.deepEqual(await Promise.all(['a', 'a'].map(/** @type {any} */ (memory.get))), [1, 1]);
 });
 

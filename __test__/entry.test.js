@@ -5,14 +5,21 @@ const { test } = require('node:test');
 const memory = require('cluster-shared-memory');
 const { runNode } = require('./helpers.js');
 
+/** What is there at once as well. */
+const AT_ONCE = [
+  ...['add', 'clear', 'compareAndSet', 'decr', 'entries', 'get', 'getAndRemove', 'getAndSet'],
+  ...['getMany', 'getWithVersion', 'has', 'incr', 'keys', 'remove', 'removeMany', 'replace'],
+  ...['set', 'setMany', 'size', 'touch', 'ttl', 'update'],
+];
 const METHODS = [
-  ...['close', 'configure', 'get', 'getLRU', 'getLock', 'has', 'incr', 'listen', 'mutex'],
-  ...['releaseLock', 'remove', 'removeLRU', 'set', 'setLRU', 'setLRUOptions', 'stats'],
+  ...AT_ONCE,
+  ...['close', 'configure', 'getLRU', 'getLock', 'listen', 'mutex', 'namespace', 'releaseLock'],
+  ...['removeLRU', 'setLRU', 'setLRUOptions', 'stats'],
 ];
 
 test('the object has its methods, sync and logger, and nothing else', () => {
   assert.deepEqual(Object.keys(memory).sort(), [...METHODS, 'logger', 'sync'].sort());
-  assert.deepEqual(Object.keys(memory.sync).sort(), ['get', 'has', 'incr', 'remove', 'set']);
+  assert.deepEqual(Object.keys(memory.sync).sort(), [...AT_ONCE].sort());
   assert.equal(memory.logger, console.error);
 });
 

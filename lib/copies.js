@@ -12,7 +12,10 @@
 const SHORTEST_STRING = 256;
 /** Longer texts cost more to copy than they save, and would push out everything else. */
 const LARGEST_SHARE = 8;
-/** Versions of values that were read once: about so many values that are read in turn can be kept. */
+/**
+ * Versions of values that were read once: about so many values that are read in turn can be kept. A
+ * power of two.
+ */
 const SEEN = 2 ** 15;
 /** Nested deeper, an object is not kept. */
 const DEEPEST = 32;
@@ -25,7 +28,7 @@ const UNITS_INNER = 56;
 
 /**
  * @typedef {object} Kept
- * @property {number} version
+ * @property {number} version 0: nothing is
  * @property {number} length that it counts as
  * @property {any} value is never given to anybody
  * @property {Plan | undefined} plan how it is copied; undefined: it cannot change
@@ -52,6 +55,7 @@ class Copies {
     this.#maximum = maximum;
   }
 
+
   /** What is kept of a key. @param {string} name */
   find(name) {
     const kept = this.#young.get(name);
@@ -73,14 +77,14 @@ class Copies {
    */
   note(name, version, length, value) {
     if (length * LARGEST_SHARE > this.#maximum) return;
+    if (typeof value === 'string' && length < SHORTEST_STRING) return;
     this.#seen ??= new Float64Array(SEEN);
-    const place = version % SEEN;
+    const place = version & (SEEN - 1);
     const seen = this.#seen[place];
     if (seen === -version) return;
     this.#seen[place] = version;
     if (seen !== version) return;
     if (typeof value === 'string') {
-      if (length < SHORTEST_STRING) return;
       this.#keep(name, { version, length: length + UNITS_EACH, value, plan: undefined });
       return;
     }
@@ -98,13 +102,28 @@ class Copies {
   #keep(name, kept) {
     this.isEmpty = false;
     const before = this.#young.get(name);
-    this.#youngLength += kept.length + name.length - (before ? before.length + name.length : 0);
-    this.#young.set(name, kept);
+    if (before === undefined) {
+      this.#young.set(name, kept);
+      this.#youngLength += kept.length + name.length;
+    } else {
+      this.#youngLength += kept.length - before.length;
+      before.version = kept.version;
+      before.length = kept.length;
+      before.value = kept.value;
+      before.plan = kept.plan;
+    }
     if (this.#youngLength * 2 <= this.#maximum) return;
     this.#old = this.#young;
     this.#young = new Map();
     this.#youngLength = 0;
   }
+}
+
+/** What was found is not what the key is now: the place stays for what that is. @param {Kept} kept */
+function forget(kept) {
+  kept.version = 0;
+  kept.value = undefined;
+  kept.plan = undefined;
 }
 
 /** A copy of what is kept. @param {Kept} kept */
@@ -148,4 +167,4 @@ function copy(value, { isArray, inner }) {
   return copied;
 }
 
-module.exports = { Copies, copyOf };
+module.exports = { Copies, copyOf, forget };

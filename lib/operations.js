@@ -7,7 +7,7 @@
 // (lib/makers.js), which check the arguments and pack the values when they are called, and give what
 // is to be done when the environment is attached.
 
-const { Copies, copyOf } = require('./copies.js');
+const { Copies, copyOf, forget } = require('./copies.js');
 const { toKey } = require('./keys.js');
 const { FOR_EVER, toStep, ttlOf } = require('./options.js');
 const { STATUS, VERSION } = require('./status.js');
@@ -67,10 +67,12 @@ class Operations {
     const face = this.#face ?? this.#attach();
     if (!this.#copies.isEmpty) {
       const kept = this.#copies.find(name);
-      if (kept !== undefined) {
+      if (kept !== undefined && kept.version !== 0) {
         const raw = face.getNew(name, kept.version);
         const tag = this.#status[TAG_AT];
-        return tag === TAG.UNCHANGED ? copyOf(kept) : this.#take(name, raw, tag);
+        if (tag === TAG.UNCHANGED) return copyOf(kept);
+        forget(kept);
+        return this.#take(name, raw, tag);
       }
     }
     const raw = face.get(name);

@@ -38,7 +38,7 @@ impl<'s> Copying<'s> {
             hazard::protect(segment, me, run.page)?;
             return Ok(Self { read, run: Some(Protected { segment, me, run }) });
         }
-        match shard.read_value(segment.region(), found, scratch, &mut read, 0)? {
+        match shard.read_value(segment.region(), found, 0, scratch, &mut read, 0)? {
             Glance::Value => Ok(Self { read, run: None }),
             _ => {
                 Err(Error::corrupted("an entry that changes under its latch", found.entry.bytes()))

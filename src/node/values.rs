@@ -7,7 +7,7 @@ use super::hot::pass_on_news;
 use super::payload::{from_js, to_js};
 use crate::entry::Key;
 use crate::error::{Error, Result};
-use crate::shard::Shard;
+use crate::shard::{Glance, Read, Shard};
 use crate::store::{Condition, Store, ms_until};
 use napi::sys;
 use std::ptr;
@@ -33,16 +33,22 @@ fn get_if_new(face: &Face, call: &Call<2>) -> Result<sys::napi_value> {
         let store = member.store();
         let Buffers { key: key_buffer, scratch, .. } = buffers;
         let key = read_key(store.segment(), face.namespace, call, key, key_buffer)?;
-        if store.is_current(&key, whole(call.number(version)?) >> SHARD_BITS)? {
-            face.set_status(UNCHANGED);
-            return Ok(ptr::null_mut());
+        let known = whole(call.number(version)?) >> SHARD_BITS;
+        let mut read = Read::NOTHING;
+        match store.get_unless(&key, known, scratch, &mut read)? {
+            Glance::Value => {
+                face.set_read(read.tag as u32, version_of(&key, read.version, store));
+                to_js(call, &read, buffers)
+            }
+            Glance::Known => {
+                face.set_status(UNCHANGED);
+                Ok(ptr::null_mut())
+            }
+            _ => {
+                face.set_status(0);
+                Ok(ptr::null_mut())
+            }
         }
-        let Some(read) = store.get(&key, scratch)? else {
-            face.set_status(0);
-            return Ok(ptr::null_mut());
-        };
-        face.set_read(read.tag as u32, version_of(&key, read.version, store));
-        to_js(call, &read, buffers)
     })
 }
 

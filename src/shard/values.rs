@@ -46,6 +46,8 @@ pub enum Glance {
     Missing,
     /// There is, but it has ended.
     Ended,
+    /// The value is that of the version which the caller knows.
+    Known,
     /// What was read does not belong together.
     Again,
 }
@@ -118,7 +120,8 @@ impl Shard<'_> {
         Ok(sequence)
     }
 
-    /// Walks and copies. Whatever it gives is still to be validated.
+    /// Walks and copies, unless the value is that of the version `known` (0: none is). Whatever it gives
+    /// is still to be validated.
     ///
     /// # Errors
     /// As above.
@@ -127,13 +130,14 @@ impl Shard<'_> {
         &self,
         words: &impl Words,
         key: &Key<'_>,
+        known: u64,
         scratch: &mut Scratch,
         read: &mut Read,
         sequence: u64,
     ) -> Result<Glance> {
         match self.table().find(words, key)? {
             None => Ok(Glance::Missing),
-            Some(found) => self.read_value(words, &found, scratch, read, sequence),
+            Some(found) => self.read_value(words, &found, known, scratch, read, sequence),
         }
     }
 
@@ -146,6 +150,7 @@ impl Shard<'_> {
         &self,
         words: &impl Words,
         found: &Found,
+        known: u64,
         scratch: &mut Scratch,
         read: &mut Read,
         sequence: u64,
@@ -159,6 +164,10 @@ impl Shard<'_> {
         read.expiry = words.word_at(found.entry.add(word::EXPIRY))?;
         if read.expiry != 0 && read.expiry <= clock::since_boot_ms() {
             return Ok(Glance::Ended);
+        }
+        // No stamp of an entry has version 0.
+        if known != 0 && read.version == known {
+            return Ok(Glance::Known);
         }
         match meta.tag {
             Tag::Undefined | Tag::Null | Tag::False | Tag::True => {}

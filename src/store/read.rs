@@ -42,46 +42,47 @@ impl Store {
     /// room for the copy.
     #[inline(always)]
     pub fn get(&self, key: &Key<'_>, scratch: &mut Scratch) -> Result<Option<Read>> {
+        let mut read = Read::NOTHING;
+        match self.get_unless(key, 0, scratch, &mut read)? {
+            Glance::Value => Ok(Some(read)),
+            _ => Ok(None),
+        }
+    }
+
+    /// The value of a key, as [`Store::get`] gives it; or [`Glance::Known`] if it is still that of the
+    /// version `known`, of which nothing is copied. Else it is a value or missing.
+    ///
+    /// # Errors
+    /// As above.
+    #[inline(always)]
+    pub fn get_unless(
+        &self,
+        key: &Key<'_>,
+        known: u64,
+        scratch: &mut Scratch,
+        read: &mut Read,
+    ) -> Result<Glance> {
         self.count_read()?;
         let shard = Shard::of(&self.segment, key);
         let region = self.segment.region();
         let sequence = intent::sequence(region, shard.base())?;
         if sequence & 1 == 0 {
-            let mut read = Read::NOTHING;
-            let glance = shard.read(region, key, scratch, &mut read, sequence);
+            let glance = shard.read(region, key, known, scratch, read, sequence);
             if intent::is_unchanged(region, shard.base(), sequence)? {
                 match glance? {
-                    Glance::Value => return Ok(Some(read)),
-                    Glance::Missing | Glance::Ended => return Ok(None),
                     Glance::Again => {}
+                    Glance::Ended => return Ok(Glance::Missing),
+                    glance => return Ok(glance),
                 }
             }
         }
-        self.read_again(shard, key, scratch)
-    }
-
-    /// Whether a value that was read is still the newest one, by its version. `false` may also mean
-    /// that it could not be told at once.
-    ///
-    /// # Errors
-    /// [`Error::Corrupted`] if the segment is damaged.
-    #[inline(always)]
-    pub fn is_current(&self, key: &Key<'_>, version: u64) -> Result<bool> {
-        self.count_read()?;
-        let shard = Shard::of(&self.segment, key);
-        let region = self.segment.region();
-        let sequence = intent::sequence(region, shard.base())?;
-        if sequence & 1 != 0 {
-            return Ok(false);
-        }
-        let Ok(Some(found)) = shard.table().find(region, key) else {
-            return Ok(false);
-        };
-        let stamp = region.load(found.entry.add(word::STAMP), Ordering::Relaxed)?;
-        let expiry = shard.expiry_of(Some(&found))?;
-        Ok(intent::is_unchanged(region, shard.base(), sequence)?
-            && stamp >> 1 == version
-            && (expiry == 0 || expiry > clock::since_boot_ms()))
+        Ok(match self.read_again(shard, key, scratch)? {
+            Some(value) => {
+                *read = value;
+                Glance::Value
+            }
+            None => Glance::Missing,
+        })
     }
 
     /// The value of a key as of a version: it is what all changes up to that one have made it, and
@@ -175,7 +176,7 @@ impl Store {
                 self.read_entry(shard, key, scratch, &mut read, since, attempt)
             } else {
                 match Overlay::read(region, shard.base(), sequence) {
-                    Ok(Some(overlay)) => shard.read(&overlay, key, scratch, &mut read, sequence),
+                    Ok(Some(overlay)) => shard.read(&overlay, key, 0, scratch, &mut read, sequence),
                     Ok(None) => Ok(Glance::Again),
                     Err(error) => Err(error),
                 }
@@ -190,7 +191,7 @@ impl Store {
             if intent::is_unchanged(region, shard.base(), sequence)? {
                 return match glance? {
                     Glance::Value => Ok(Some(read)),
-                    Glance::Missing | Glance::Ended | Glance::Again => Ok(None),
+                    Glance::Missing | Glance::Ended | Glance::Known | Glance::Again => Ok(None),
                 };
             }
         }
@@ -234,7 +235,7 @@ impl Store {
         if meta.in_run && attempt >= BOLD_TRIES {
             return self.read_protected(shard, &found, scratch, read, stamp, is_still_there);
         }
-        let glance = shard.read_value(region, &found, scratch, read, since.sequence);
+        let glance = shard.read_value(region, &found, 0, scratch, read, since.sequence);
         if is_still_there()? { glance } else { Ok(Glance::Again) }
     }
 

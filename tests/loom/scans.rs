@@ -1,4 +1,14 @@
 //! Scans, ends, and looks at versions, beside the changes that could mislead them.
+//!
+//! Teeth: a scan that does not validate its bucket, or that reads past the sealed words of a stopped
+//! writer, met two of three keys. `is_current` without the stamp took a version for current that
+//! others had been told was not. Without the fence in `intent::is_unchanged`, a key that was touched
+//! was missing. An expiry stored by itself came apart from the count of those that end. A sweep that
+//! does not look again under the latch took what was set anew. A condition that is asked of an
+//! entry that has ended let none of two add the key.
+//!
+//! None notices `is_current` without its validation: in one shard stamps do not come back. It guards
+//! against a block that has become another shard's.
 
 use crate::support::{World, add, explore, get, key_of, keys_of_shard, remove, set, spawn, touch};
 use cluster_shared_memory::entry::{Namespace, Tag, Value};
