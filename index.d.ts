@@ -250,37 +250,59 @@ declare namespace memory {
    * what that rejects with. `ERR_NO_PRIMARY` comes at once, where a promise waits for 5 seconds.
    */
   interface Sync {
+    /** As `get`: a copy of the value, or `undefined`. */
     // biome-ignore lint/suspicious/noExplicitAny: as JSON.parse; programs for 1.1.5 had no types
     get<T = any>(key: Key): T | undefined;
+    /** As `set`. */
     set(key: Key, value: unknown, options?: Lifetime): 'OK';
+    /** As `remove`. */
     remove(key: Key): 'OK';
+    /** As `has`. */
     has(key: Key): boolean;
+    /** As `incr`: the sum; `by` is 1 by default. */
     incr(key: Key, by?: number, options?: Lifetime): number;
+    /** As `decr`. */
     decr(key: Key, by?: number, options?: Lifetime): number;
+    /** As `add`: whether it was set. */
     add(key: Key, value: unknown, options?: Lifetime): boolean;
+    /** As `replace`: whether it was set. */
     replace(key: Key, value: unknown, options?: Lifetime): boolean;
+    /** As `getAndSet`: what the key was before. */
     // biome-ignore lint/suspicious/noExplicitAny: as above
     getAndSet<T = any>(key: Key, value: unknown, options?: Lifetime): T | undefined;
+    /** As `getAndRemove`: what the key was. */
     // biome-ignore lint/suspicious/noExplicitAny: as above
     getAndRemove<T = any>(key: Key): T | undefined;
+    /** As `touch`: `ttl` in ms, or `Infinity`; whether there is such an entry. */
     touch(key: Key, ttl: number): boolean;
+    /** As `ttl`: ms left, `Infinity`, or `undefined` if there is no such entry. */
     ttl(key: Key): number | undefined;
+    /** As `getWithVersion`. */
     // biome-ignore lint/suspicious/noExplicitAny: as above
     getWithVersion<T = any>(key: Key): Versioned<T>;
+    /** As `compareAndSet`: whether it was set. */
     compareAndSet(key: Key, version: number, value: unknown, options?: Lifetime): boolean;
+    /** As `update`; `fn` must not give a promise (`ERR_INVALID_ARG_TYPE`). */
     // biome-ignore lint/suspicious/noExplicitAny: as above
     update<T = any>(key: Key, fn: (value: T | undefined) => T, options?: Lifetime): T;
+    /** As `getMany`: the values in the order of the keys. */
     // biome-ignore lint/suspicious/noExplicitAny: as above
     getMany<T = any>(keys: Iterable<Key>): Array<T | undefined>;
+    /** As `setMany`. */
     setMany(
       entries: Iterable<readonly [Key, unknown]> | Record<string, unknown>,
       options?: Lifetime,
     ): 'OK';
+    /** As `removeMany`: how many were there. */
     removeMany(keys: Iterable<Key>): number;
+    /** As `keys`, and the event loop does not turn in between. */
     keys(options?: KeyOptions): IterableIterator<string>;
+    /** As `entries`, and the event loop does not turn in between. */
     // biome-ignore lint/suspicious/noExplicitAny: as above
     entries<T = any>(options?: KeyOptions): IterableIterator<[string, T]>;
+    /** As `size`. */
     size(): number;
+    /** As `clear`, at a stretch: the event loop stands still until all are removed. */
     clear(): 'OK';
   }
 
@@ -315,6 +337,7 @@ declare namespace memory {
      * end.
      */
     set(key: Key, value: unknown, callback?: Callback<'OK'>): Promise<'OK'>;
+    /** The same, for a time. */
     set(key: Key, value: unknown, options: Lifetime, callback?: Callback<'OK'>): Promise<'OK'>;
 
     /** Removes a key; `'OK'` whether or not it was there. */

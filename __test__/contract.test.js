@@ -29,7 +29,7 @@ function all(text, pattern) {
 }
 
 /** @param {string} name of an interface */
-const bodyOf = (name) => between(contract, `interface ${name} `, '\n  }\n');
+const bodyOf = (name) => between(contract, `  interface ${name} `, '\n  }\n');
 
 /** @param {string} name of an interface */
 const membersOf = (name) => all(bodyOf(name), /^ {4}(?:readonly )?(\w+)[?<(:]/gm);
@@ -65,8 +65,14 @@ test('each figure that an error can have is in the contract, and the other way r
 });
 
 test('each method is in the contract, and the other way round', () => {
-  assert.deepEqual(Object.keys(memory).sort(), membersOf('SharedMemory'));
-  assert.deepEqual(Object.keys(memory.sync).sort(), membersOf('Sync'));
+  const space = membersOf('Space');
+  const sorted = (/** @type {string[]} */ ...names) => [...new Set(names)].sort();
+  assert.deepEqual(Object.keys(memory).sort(), sorted(...space, ...membersOf('SharedMemory')));
+  const namespace = memory.namespace('contract');
+  assert.deepEqual(Object.keys(namespace).sort(), sorted(...space, ...membersOf('Namespace')));
+  for (const { sync } of [memory, namespace]) {
+    assert.deepEqual(Object.keys(sync).sort(), membersOf('Sync'));
+  }
 });
 
 test('what can be imported by name is what the types of import say', async () => {
@@ -92,7 +98,10 @@ test('each option of configure is in the contract', () => {
 });
 
 test('everything in the contract is explained to who reads it in an editor', () => {
-  for (const name of ['SharedMemory', 'Sync', 'Options', 'LRUOptions', 'Stats']) {
+  for (const name of [
+    ...['Space', 'Namespace', 'SharedMemory', 'Sync', 'Options', 'NamespaceOptions'],
+    ...['LRUOptions', 'Lifetime', 'KeyOptions', 'Versioned', 'Stats'],
+  ]) {
     const lines = bodyOf(name)
       .split('\n')
       .filter((line) => !line.includes('biome-ignore'));

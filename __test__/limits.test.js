@@ -106,7 +106,10 @@ test('stats tells entries, bytes, members and operations', async () => {
       await memory.get('a');
     },
   });
-  const names = ['entries', 'bytes', 'shards', 'members', 'operations', 'latchWaits', 'repairs'];
+  const names = [
+    ...['entries', 'bytes', 'shards', 'namespaces', 'members', 'operations', 'latchWaits'],
+    'repairs',
+  ];
   assert.deepEqual(Object.keys(stats).sort(), names.sort());
   assert.equal(stats.entries, 2);
   const { used, free, maximum } = stats.bytes;

@@ -11,22 +11,22 @@ pub fn now_ms() -> f64 {
     ms
 }
 
-/// Whole milliseconds since the machine was started, those in which it slept included; at least 1.
+/// Microseconds since the machine was started, those in which it slept included; at least 1.
 /// Never under a latch: it may be a system call.
 #[must_use]
-pub fn since_boot_ms() -> u64 {
+pub fn since_boot_us() -> u64 {
     let now = rustix::time::clock_gettime(rustix::time::ClockId::Boottime);
-    let ms = now.tv_sec * 1000 + now.tv_nsec / 1_000_000;
-    ms.max(1).cast_unsigned()
+    let us = now.tv_sec * 1_000_000 + now.tv_nsec / 1000;
+    us.max(1).cast_unsigned()
 }
 
 #[cfg(test)]
 mod tests {
     #[test]
     fn the_time_since_the_start_rises() {
-        let before = super::since_boot_ms();
+        let before = super::since_boot_us();
         std::thread::sleep(std::time::Duration::from_millis(20));
-        assert!(super::since_boot_ms() >= before + 20);
+        assert!(super::since_boot_us() >= before + 20_000);
     }
 
     #[test]

@@ -3,7 +3,7 @@
 //! ```text
 //!  0  link     next entry of the chain, or next free block     written by intents
 //!  8  stamp    version << 1 | cell; 0: not in the table        by intents; by numbers in place
-//! 16  expiry   when it ends, in ms since boot; 0: never        filled out of sight; by intents
+//! 16  expiry   when it ends, in us since boot; 0: never        filled out of sight; by intents
 //! 24  meta     tag, whether the key is wide, namespace, key bytes          "
 //! 32  length   value bytes; in the upper half 1 + its log record, or 0     upper half: by intents
 //! 40  key      bytes, filled up to whole words                 once
@@ -31,7 +31,7 @@ pub mod word {
     pub const LINK: u64 = crate::heap::blocks::LINK;
     /// Version and cell.
     pub const STAMP: u64 = 8;
-    /// When it ends, by [`crate::clock::since_boot_ms`]; 0: never. Of entries of the store.
+    /// When it ends, by [`crate::clock::since_boot_us`]; 0: never. Of entries of the store.
     pub const EXPIRY: u64 = 16;
     /// What it is; see [`super::Meta`].
     pub const META: u64 = 24;

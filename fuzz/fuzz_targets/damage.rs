@@ -14,7 +14,7 @@ use cluster_shared_memory::segment::Segment;
 use cluster_shared_memory::segment::layout::{domain, header};
 use cluster_shared_memory::segment::members::{self, MemberId};
 use cluster_shared_memory::segment::region::Offset;
-use cluster_shared_memory::store::{Condition, Keys, Place, Prefix, Scratch, Store, Sweep};
+use cluster_shared_memory::store::{Condition, Keys, Place, Prefix, Read, Scratch, Store, Sweep};
 use cluster_shared_memory::sync::Ordering;
 use cluster_shared_memory::verify::verify;
 use cluster_shared_memory::watches::{self, Watches};
@@ -269,7 +269,8 @@ fn one(member: &Member, key: &Key<'_>, call: Call, scratch: &mut Scratch) -> Res
         Call::AsOf => store.get_as_of(key, scratch).map(drop),
         _ => {
             let version = store.get(key, scratch)?.map_or(1, |read| read.version);
-            store.is_current(key, version).map(drop)
+            let mut read = Read::NOTHING;
+            store.get_unless(key, version, scratch, &mut read).map(drop)
         }
     }
 }

@@ -8,6 +8,7 @@ mod common;
 use arbitrary::{Arbitrary, Unstructured};
 use cluster_shared_memory::entry::{Key, Namespace, Tag, Value};
 use cluster_shared_memory::error::Error;
+use cluster_shared_memory::shard::Glance;
 use cluster_shared_memory::store::{
     Condition, Keys, Place, Prefix, Read, Scratch, Store, Sweep, ms_until,
 };
@@ -175,9 +176,13 @@ impl World {
             Call::Read => self.check(who, id, &key),
             Call::IsCurrent => {
                 let version = self.version(&key).unwrap_or(7);
-                let is_current = |version| self.stores[who].is_current(&key, version);
-                assert_eq!(is_current(version), Ok(is_there));
-                assert_eq!([version - 1, version + 1].map(is_current), [Ok(false), Ok(false)]);
+                for (known, is_known) in [(version, is_there), (version - 1, false)] {
+                    let (store, scratch) = (&self.stores[who], &mut self.scratch);
+                    let mut read = Read::NOTHING;
+                    let glance = store.get_unless(&key, known, scratch, &mut read);
+                    assert_eq!(matches!(glance, Ok(Glance::Known)), is_known);
+                    assert_eq!(matches!(glance, Ok(Glance::Missing)), !is_there);
+                }
             }
             Call::Watch => {
                 let watch = self.watches.watch(&key).unwrap();

@@ -33,7 +33,7 @@ fn get_if_new(face: &Face, call: &Call<2>) -> Result<sys::napi_value> {
         let store = member.store();
         let Buffers { key: key_buffer, scratch, .. } = buffers;
         let key = read_key(store.segment(), face.namespace, call, key, key_buffer)?;
-        let known = whole(call.number(version)?) >> SHARD_BITS;
+        let known = known_version(&key, call.number(version)?, store);
         let mut read = Read::NOTHING;
         match store.get_unless(&key, known, scratch, &mut read)? {
             Glance::Value => {
@@ -65,7 +65,7 @@ fn put_value(face: &Face, call: &Call<6>) -> Result<sys::napi_value> {
             0 => Condition::Always,
             1 => Condition::Absent,
             2 => Condition::Present,
-            _ => Condition::Version(whole(call.number(version)?) >> SHARD_BITS),
+            _ => Condition::Version(known_version(&key, call.number(version)?, store)),
         };
         let result = store.put(&key, &value, condition, ttl_of(call, ttl)?);
         pass_on_news(face, store);
@@ -161,6 +161,15 @@ fn time_left(face: &Face, call: &Call<1>) -> Result<sys::napi_value> {
 #[expect(clippy::cast_precision_loss, reason = "as it says")]
 pub(super) fn version_of(key: &Key<'_>, version: u64, store: &Store) -> f64 {
     (version << SHARD_BITS | Shard::of(store.segment(), key).number()) as f64
+}
+
+/// The version of a change of this key that JavaScript knows; 0, which none has, if it is of another
+/// shard.
+#[inline]
+fn known_version(key: &Key<'_>, version: f64, store: &Store) -> u64 {
+    let version = whole(version);
+    let is_of_shard = version & ((1 << SHARD_BITS) - 1) == Shard::of(store.segment(), key).number();
+    if is_of_shard { version >> SHARD_BITS } else { 0 }
 }
 
 fn ttl_of<const N: usize>(call: &Call<N>, ttl: sys::napi_value) -> Result<Option<u64>> {

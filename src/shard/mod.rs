@@ -136,7 +136,7 @@ impl<'s> Shard<'s> {
         self.change_by_clock(me, |held, _| operation(held))
     }
 
-    /// The same for an operation that may need the clock, as [`clock::since_boot_ms`] tells it; it
+    /// The same for an operation that may need the clock, as [`clock::since_boot_us`] tells it; it
     /// gets it once it has said so, for the clock is not read under the latch.
     ///
     /// # Errors
@@ -161,7 +161,7 @@ impl<'s> Shard<'s> {
                 }
                 Attempt::NeedsClock => {
                     drop(held);
-                    now = Some(clock::since_boot_ms());
+                    now = Some(clock::since_boot_us());
                 }
             }
         }

@@ -26,7 +26,7 @@ pub struct Read {
     pub length: usize,
     /// Version of the entry.
     pub version: u64,
-    /// When the entry ends, by [`clock::since_boot_ms`]; 0: never.
+    /// When the entry ends, by [`clock::since_boot_us`]; 0: never.
     pub expiry: u64,
 }
 
@@ -162,7 +162,7 @@ impl Shard<'_> {
         read.tag = meta.tag;
         read.version = stamp >> 1;
         read.expiry = words.word_at(found.entry.add(word::EXPIRY))?;
-        if read.expiry != 0 && read.expiry <= clock::since_boot_ms() {
+        if read.expiry != 0 && read.expiry <= clock::since_boot_us() {
             return Ok(Glance::Ended);
         }
         // No stamp of an entry has version 0.

@@ -83,7 +83,7 @@ impl Store {
     pub fn sweep_ended(&self, sweep: &mut Sweep, buckets: u64) -> Result<Swept> {
         let mut swept = Swept::default();
         let mut left = buckets;
-        let now = clock::since_boot_ms();
+        let now = clock::since_boot_us();
         while left > 0 {
             let shard = Shard::new(&self.segment, sweep.shard);
             let end = match shard.load(shard::EXPIRING)? {
@@ -218,7 +218,7 @@ impl Shard<'_> {
 /// How many ms are left until an end, at least 1; `None`: it is there for ever.
 #[must_use]
 pub fn ms_until(end: u64) -> Option<u64> {
-    (end != 0).then(|| end.saturating_sub(clock::since_boot_ms() + 1).max(1))
+    (end != 0).then(|| end.saturating_sub(clock::since_boot_us()).div_ceil(1000).max(1))
 }
 
 #[cfg(test)]

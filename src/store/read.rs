@@ -132,7 +132,7 @@ impl Store {
         Ok(self.end_of(key)?.is_some())
     }
 
-    /// When the entry of a key ends, by [`clock::since_boot_ms`], 0: never; `None` if there is none.
+    /// When the entry of a key ends, by [`clock::since_boot_us`], 0: never; `None` if there is none.
     ///
     /// # Errors
     /// [`Error::Corrupted`] if the segment is damaged.
@@ -147,7 +147,7 @@ impl Store {
             if let Ok(found) = found {
                 let expiry = shard.expiry_of(found.as_ref())?;
                 // Before the validation: else a touch could come between this end and the clock.
-                let has_ended = expiry != 0 && expiry <= clock::since_boot_ms();
+                let has_ended = expiry != 0 && expiry <= clock::since_boot_us();
                 if intent::is_unchanged(region, shard.base(), sequence)? {
                     return Ok(found.filter(|_| !has_ended).map(|_| expiry));
                 }
@@ -252,7 +252,7 @@ impl Store {
         let region = self.segment.region();
         let run = shard.run_of(region, found)?;
         let expiry = shard.expiry_of(Some(found))?;
-        if expiry != 0 && expiry <= clock::since_boot_ms() {
+        if expiry != 0 && expiry <= clock::since_boot_us() {
             return Ok(if is_still_there()? { Glance::Ended } else { Glance::Again });
         }
         hazard::protect(&self.segment, self.me, run.page)?;

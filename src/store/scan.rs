@@ -109,7 +109,7 @@ impl Store {
         wanted: usize,
         keys: &mut Keys,
     ) -> Result<Option<Place>> {
-        self.scan_at(clock::since_boot_ms(), namespace, prefix, place, wanted, keys)
+        self.scan_at(clock::since_boot_us(), namespace, prefix, place, wanted, keys)
     }
 
     /// [`Store::scan`] at another time.

@@ -205,10 +205,8 @@ impl Store {
     }
 }
 
-/// When what is set now ends; 0: never. Not before the time is over, though the clock tells whole ms.
+/// When what is set now ends; 0: never.
 #[inline]
 pub(super) fn expiry_in(ttl_ms: Option<u64>) -> u64 {
-    ttl_ms.map_or(0, |ttl_ms| {
-        clock::since_boot_ms().saturating_add(ttl_ms).saturating_add(u64::from(ttl_ms > 0))
-    })
+    ttl_ms.map_or(0, |ttl_ms| clock::since_boot_us().saturating_add(ttl_ms.saturating_mul(1000)))
 }

@@ -215,7 +215,7 @@ pub(crate) const ROWS: &[Row] = &[
         |dry| dry.count("package.ENTRIES") == 2,
     )
     .act(Act::Name)
-    .hiding(3),
+    .hiding(4),
 ];
 
 /// The target ends in an hour.
