@@ -515,6 +515,7 @@ declare namespace memory {
 
   /** Keys apart from all others, with locks and listeners of their own. */
   interface Namespace extends Space {
+    /** What it is called. */
     readonly name: string;
   }
 

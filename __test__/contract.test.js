@@ -29,7 +29,8 @@ function all(text, pattern) {
 }
 
 /** @param {string} name of an interface */
-const bodyOf = (name) => between(contract, `  interface ${name} `, '\n  }\n');
+const bodyOf = (name) =>
+  between(contract.replace('Versioned<T>', 'Versioned'), `  interface ${name} `, '\n  }\n');
 
 /** @param {string} name of an interface */
 const membersOf = (name) => all(bodyOf(name), /^ {4}(?:readonly )?(\w+)[?<(:]/gm);
