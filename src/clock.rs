@@ -1,7 +1,11 @@
 //! Two clocks that all processes of the machine share: the wall clock, as JavaScript's `Date.now()`
 //! gives it, and the time since the machine was started, which nobody can set.
+//!
+//! Both take some 25 ns, in the caller's own memory (vDSO). Where a machine has no clock that can be
+//! read so, they are system calls, which wait for nobody. Under a latch only ends are compared with
+//! them: what was asked before the latch was waited for would be too old.
 
-/// Whole milliseconds since 1970. Never under a latch: it may be a system call.
+/// Whole milliseconds since 1970.
 #[must_use]
 pub fn now_ms() -> f64 {
     let now = rustix::time::clock_gettime(rustix::time::ClockId::Realtime);
@@ -12,7 +16,6 @@ pub fn now_ms() -> f64 {
 }
 
 /// Microseconds since the machine was started, those in which it slept included; at least 1.
-/// Never under a latch: it may be a system call.
 #[must_use]
 pub fn since_boot_us() -> u64 {
     let now = rustix::time::clock_gettime(rustix::time::ClockId::Boottime);

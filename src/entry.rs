@@ -17,6 +17,7 @@
 //! writes the other cell and then, by one store, the stamp with the next version and that bit: there
 //! is no moment at which half of it could be seen or be left by a death.
 
+use crate::clock;
 use crate::error::{Error, Result};
 use siphasher::sip::SipHasher13;
 
@@ -215,6 +216,20 @@ impl Meta {
     pub const fn cache_offset(self) -> u64 {
         word::KEY + self.key_bytes.next_multiple_of(8)
     }
+}
+
+/// Whether an entry with this expiry has ended. The clock is read only if it can have.
+#[inline]
+#[must_use]
+pub fn has_ended(expiry: u64) -> bool {
+    expiry != 0 && expiry <= clock::since_boot_us()
+}
+
+/// Whether it has ended by then.
+#[inline]
+#[must_use]
+pub const fn has_ended_by(expiry: u64, now: u64) -> bool {
+    expiry != 0 && expiry <= now
 }
 
 /// A stamp: a version and which cell of a number is valid.

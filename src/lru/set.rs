@@ -198,7 +198,6 @@ impl Cache<'_> {
             match self.write(&mut changes, order, plan.length, run)? {
                 Attempt::Done(item) => new = Some(item),
                 Attempt::NeedsSpan(class) => return Ok(Attempt::NeedsSpan(class)),
-                Attempt::NeedsClock => return Ok(Attempt::NeedsClock),
             }
         }
         self.exchange(&mut changes, &plan, order.key, new)?;

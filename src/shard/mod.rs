@@ -9,7 +9,6 @@ mod values;
 pub use entries::{Draft, build_run};
 pub use values::{Glance, Read, Run, Scratch};
 
-use crate::clock;
 use crate::entry::Key;
 use crate::error::Result;
 use crate::heap::blocks::Blocks;
@@ -31,8 +30,6 @@ pub enum Attempt<T> {
     Done(T),
     /// The size class has no free block; nothing was changed.
     NeedsSpan(u64),
-    /// Only the clock can say whether an entry has expired; nothing was changed.
-    NeedsClock,
 }
 
 /// A shard, and its parts.
@@ -133,35 +130,17 @@ impl<'s> Shard<'s> {
         me: MemberId,
         mut operation: impl FnMut(&Held<'s>) -> Result<Attempt<T>>,
     ) -> Result<T> {
-        self.change_by_clock(me, |held, _| operation(held))
-    }
-
-    /// The same for an operation that may need the clock, as [`clock::since_boot_us`] tells it; it
-    /// gets it once it has said so, for the clock is not read under the latch.
-    ///
-    /// # Errors
-    /// As above.
-    #[inline(always)]
-    pub fn change_by_clock<T>(
-        &self,
-        me: MemberId,
-        mut operation: impl FnMut(&Held<'s>, Option<u64>) -> Result<Attempt<T>>,
-    ) -> Result<T> {
-        let (mut span, mut now) = (None, None);
+        let mut span = None;
         loop {
             let held = self.hold(me)?;
             if let Some((class, building)) = span.take() {
                 self.install(&held, class, building)?;
             }
-            match operation(&held, now)? {
+            match operation(&held)? {
                 Attempt::Done(done) => return Ok(done),
                 Attempt::NeedsSpan(class) => {
                     drop(held);
                     span = Some((class, entries::build_span(self.segment, me)?));
-                }
-                Attempt::NeedsClock => {
-                    drop(held);
-                    now = Some(clock::since_boot_us());
                 }
             }
         }

@@ -1,8 +1,7 @@
 //! Copying values out of a shard. Without the latch, whatever is copied is still to be validated.
 
 use super::Shard;
-use crate::clock;
-use crate::entry::{Key, Meta, Tag, word};
+use crate::entry::{Key, Meta, Tag, has_ended, word};
 use crate::error::{Error, Result};
 use crate::heap::fact::Fact;
 use crate::intent::{self, Words};
@@ -162,7 +161,7 @@ impl Shard<'_> {
         read.tag = meta.tag;
         read.version = stamp >> 1;
         read.expiry = words.word_at(found.entry.add(word::EXPIRY))?;
-        if read.expiry != 0 && read.expiry <= clock::since_boot_us() {
+        if has_ended(read.expiry) {
             return Ok(Glance::Ended);
         }
         // No stamp of an entry has version 0.

@@ -5,10 +5,9 @@
 //! finds no memory sweeps before it says so.
 
 use super::Store;
-use super::put::has_ended;
 use super::write::expiry_in;
 use crate::clock;
-use crate::entry::{Key, word};
+use crate::entry::{Key, has_ended, has_ended_by, word};
 use crate::error::Result;
 use crate::intent;
 use crate::latch::Held;
@@ -25,8 +24,10 @@ const ENDS: usize = 8;
 /// counts.)
 const PATIENCE: Duration = Duration::from_millis(if cfg!(shm_loom) { 1 << 42 } else { 1 });
 
-/// How long a caller that finds no memory looks for what has ended.
+/// How long a caller that finds no memory looks for what has ended, in all. Who has found nothing does
+/// not look again for ten times as long as that took.
 const MOST_TIME: Duration = Duration::from_millis(20);
+const REST: u32 = 10;
 /// Buckets that it looks at between two looks at the clock.
 const AT_A_TIME: u64 = 1024;
 
@@ -40,6 +41,41 @@ pub struct Sweep {
 impl Sweep {
     /// The first bucket of all.
     pub(super) const START: Self = Self { shard: 0, bucket: 0 };
+}
+
+/// A search for what has ended, by a writer that finds no memory.
+pub(super) struct Search<'s> {
+    store: &'s Store,
+    start: Instant,
+    /// How often it may come to the end of the last shard: once, and once more up to where it began.
+    rounds: u32,
+}
+
+impl<'s> Search<'s> {
+    pub(super) fn begin(store: &'s Store) -> Self {
+        Self { store, start: Instant::now(), rounds: 2 }
+    }
+
+    /// Removes what has ended until some memory has come back; `false` if there is none to be found in
+    /// the time that a caller may wait.
+    pub(super) fn goes_on(&mut self) -> Result<bool> {
+        let store = self.store;
+        if store.barren_until.get().is_some_and(|until| self.start < until) {
+            return Ok(false);
+        }
+        let mut sweep = store.sweep.get();
+        let mut removed = 0;
+        while self.rounds > 0 && removed == 0 && self.start.elapsed() < MOST_TIME {
+            let swept = store.sweep_ended(&mut sweep, AT_A_TIME)?;
+            removed = swept.removed;
+            self.rounds -= u32::from(swept.is_around);
+        }
+        store.sweep.set(sweep);
+        if removed == 0 {
+            store.barren_until.set(Some(Instant::now() + self.start.elapsed() * REST));
+        }
+        Ok(removed > 0)
+    }
 }
 
 /// What a sweep has done.
@@ -61,17 +97,14 @@ impl Store {
         self.count(member::WRITES, 1)?;
         let expiry = expiry_in(ttl_ms);
         let shard = Shard::of(&self.segment, key);
-        shard.change_by_clock(self.me, |held, now| {
+        shard.change(self.me, |held| {
             let found = shard.table().find(self.segment.region(), key)?;
             let old_expiry = shard.expiry_of(found.as_ref())?;
-            match (found, has_ended(old_expiry, now)) {
-                (_, None) => Ok(Attempt::NeedsClock),
-                (Some(found), Some(false)) => {
-                    shard.set_expiry(held, &found, old_expiry, expiry)?;
-                    Ok(Attempt::Done(true))
-                }
-                _ => Ok(Attempt::Done(false)),
+            let standing = found.filter(|_| !has_ended(old_expiry));
+            if let Some(standing) = &standing {
+                shard.set_expiry(held, standing, old_expiry, expiry)?;
             }
+            Ok(Attempt::Done(standing.is_some()))
         })
     }
 
@@ -111,22 +144,6 @@ impl Store {
             left -= 1;
         }
         Ok(swept)
-    }
-
-    /// Removes what has ended until some memory has come back; `false` if there was none to find in
-    /// the time that a caller may wait.
-    pub(super) fn make_room(&self) -> Result<bool> {
-        let start = Instant::now();
-        let mut sweep = self.sweep.get();
-        let mut swept = Swept::default();
-        // Once to the end, and once more up to where it began.
-        let mut rounds = 0;
-        while rounds < 2 && swept.removed == 0 && start.elapsed() < MOST_TIME {
-            swept = self.sweep_ended(&mut sweep, AT_A_TIME)?;
-            rounds += u32::from(swept.is_around);
-        }
-        self.sweep.set(sweep);
-        Ok(swept.removed > 0)
     }
 
     /// Takes what has ended out of a bucket; `None`: the latch is taken for long.
@@ -172,7 +189,7 @@ impl Shard<'_> {
         let mut has_ends = false;
         let walked = self.table().walk(region, bucket, |found| {
             let expiry = region.load(found.entry.add(word::EXPIRY), Ordering::Relaxed)?;
-            has_ends |= has_ended(expiry, Some(now)) == Some(true);
+            has_ends |= has_ended_by(expiry, now);
             Ok(!has_ends)
         });
         if !is_even || !intent::is_unchanged(region, self.base(), sequence)? {
@@ -196,7 +213,7 @@ impl Shard<'_> {
             let mut end: Option<Found> = None;
             self.table().walk(region, bucket, |found| {
                 let expiry = region.load(found.entry.add(word::EXPIRY), Ordering::Relaxed)?;
-                if has_ended(expiry, Some(now)) == Some(true) {
+                if has_ended_by(expiry, now) {
                     end = Some(found);
                 }
                 Ok(end.is_none())

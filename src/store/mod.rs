@@ -19,7 +19,7 @@ pub use scan::{Keys, Place, Prefix};
 
 pub use crate::shard::{Read, Scratch};
 
-use crate::entry::Key;
+use crate::entry::{Key, has_ended};
 use crate::error::Result;
 use crate::heap::{self, pages};
 use crate::log;
@@ -32,6 +32,7 @@ use crate::table;
 use serde::Serialize;
 use std::cell::Cell;
 use std::sync::Arc;
+use std::time::Instant;
 
 /// Reads are counted in the process and added to the member's slot this many at a time: a read by
 /// itself writes nothing that is shared.
@@ -92,6 +93,8 @@ pub struct Store {
     has_news: Cell<bool>,
     /// Where it goes on to look for what has ended.
     sweep: Cell<Sweep>,
+    /// Until then it does not, for it has found nothing.
+    barren_until: Cell<Option<Instant>>,
 }
 
 /// On what a change depends: the entry of its key, as it is when the change would happen.
@@ -189,7 +192,14 @@ impl Store {
     #[must_use]
     pub const fn new(segment: Arc<Segment>, me: MemberId) -> Self {
         let (reads, has_news) = (Cell::new(0), Cell::new(false));
-        Self { segment, me, reads, has_news, sweep: Cell::new(Sweep::START) }
+        Self {
+            segment,
+            me,
+            reads,
+            has_news,
+            sweep: Cell::new(Sweep::START),
+            barren_until: Cell::new(None),
+        }
     }
 
     /// The segment that the store is in.
@@ -241,7 +251,11 @@ impl Store {
         Ok(Watched {
             version: shard.load(shard::VERSION)?,
             head: shard.load(shard::LOG_HEAD)?,
-            is_missing: shard.table().find(region, key)?.is_none(),
+            is_missing: {
+                let found = shard.table().find(region, key)?;
+                let expiry = shard.expiry_of(found.as_ref())?;
+                found.is_none() || has_ended(expiry)
+            },
         })
     }
 

@@ -107,20 +107,17 @@ impl Store {
     /// All namespaces that have a name.
     ///
     /// # Errors
-    /// Those of [`Store::scan`].
+    /// Those of [`Store::get`].
     pub fn namespaces(&self) -> Result<Vec<NamespaceStats>> {
-        let (mut keys, mut place) = (Keys::default(), Some(Place::default()));
-        while let Some(at) = place {
-            let prefix = Prefix { bytes: NAME, wide: false };
-            place = self.scan(Namespace::PACKAGE, prefix, at, CLEARS, &mut keys)?;
-        }
         let mut stats = Vec::new();
-        for (bytes, wide) in keys.iter() {
-            let Some(number) = self.number_at(&self.package_key(bytes, wide)?)? else {
-                continue;
+        let mut scratch = Scratch::default();
+        for number in FIRST..FIRST + MOST {
+            let bytes = claim_key(number);
+            let Some(read) = self.get(&self.package_key(&bytes, false)?, &mut scratch)? else {
+                break;
             };
-            let name = text(bytes, wide).chars().skip(NAME.len()).collect();
-            stats.push(NamespaceStats { name, usage: self.usage(numbered(number)?)? });
+            let name = text(scratch.bytes(read.length), read.tag == Tag::TwoByteString);
+            stats.push(NamespaceStats { name, usage: self.usage(Namespace::numbered(number))? });
         }
         stats.sort_by(|one, other| one.name.cmp(&other.name));
         Ok(stats)

@@ -2,11 +2,10 @@
 //! another, or takes one out.
 //!
 //! An entry that has expired counts as missing for whoever asks, but stands in the table until a
-//! writer of its key replaces it, or the sweep takes it out (`expire.rs`). The clock is read before
-//! the latch is taken, and only by those who met an entry with an expiry.
+//! writer of its key replaces it, or the sweep takes it out (`expire.rs`).
 
 use super::Condition;
-use crate::entry::{Key, Namespace, Tag, Value, word};
+use crate::entry::{Key, Namespace, Tag, Value, has_ended, word};
 use crate::error::{Error, Result};
 use crate::heap::pages::Building;
 use crate::intent::Changes;
@@ -47,7 +46,6 @@ impl Shard<'_> {
     /// Makes the change, if its condition holds; `room`: how many bytes more the key's namespace may
     /// have.
     #[inline]
-    #[expect(clippy::too_many_arguments, reason = "one call, inlined on the hottest path")]
     pub(super) fn put(
         &self,
         held: &Held<'_>,
@@ -55,16 +53,11 @@ impl Shard<'_> {
         put: &Put<'_>,
         run: Option<&Building<'_>>,
         is_watched: bool,
-        now: Option<u64>,
         room: u64,
     ) -> Result<Attempt<Option<Change>>> {
         let found = self.table().find(self.segment.region(), key)?;
         let old_expiry = self.expiry_of(found.as_ref())?;
-        let standing = match has_ended(old_expiry, now) {
-            None => return Ok(Attempt::NeedsClock),
-            Some(true) => None,
-            Some(false) => found.as_ref(),
-        };
+        let standing = found.as_ref().filter(|_| !has_ended(old_expiry));
         if !self.holds(put.condition, standing)? {
             return Ok(Attempt::Done(None));
         }
@@ -120,15 +113,10 @@ impl Shard<'_> {
         held: &Held<'_>,
         key: &Key<'_>,
         condition: Condition,
-        now: Option<u64>,
     ) -> Result<Attempt<(bool, bool)>> {
         let found = self.table().find(self.segment.region(), key)?;
         let old_expiry = self.expiry_of(found.as_ref())?;
-        let standing = match has_ended(old_expiry, now) {
-            None => return Ok(Attempt::NeedsClock),
-            Some(true) => None,
-            Some(false) => found.as_ref(),
-        };
+        let standing = found.as_ref().filter(|_| !has_ended(old_expiry));
         if !self.holds(condition, standing)? {
             return Ok(Attempt::Done((false, false)));
         }
@@ -252,15 +240,5 @@ impl Shard<'_> {
         changes.add(counts.add(namespace::ENTRIES), entries)?;
         let bytes = new_bytes.unwrap_or(0).wrapping_sub(old_bytes);
         changes.add(counts.add(namespace::BYTES_USED), bytes)
-    }
-}
-
-/// Whether an expiry has come; `None`: only the clock can say.
-#[inline]
-pub(super) const fn has_ended(expiry: u64, now: Option<u64>) -> Option<bool> {
-    match (expiry, now) {
-        (0, _) => Some(false),
-        (_, None) => None,
-        (expiry, Some(now)) => Some(expiry <= now),
     }
 }

@@ -17,14 +17,12 @@
 //! be overtaken again and again by writers.
 
 use super::Store;
-use super::put::has_ended;
-use crate::clock;
-use crate::entry::{Key, word};
+use crate::entry::{Key, has_ended, word};
 use crate::error::{Error, Result};
 use crate::heap::hazard;
 use crate::intent::{self, Overlay};
 use crate::segment::layout::shard;
-use crate::shard::{Attempt, Glance, Read, Scratch, Shard};
+use crate::shard::{Glance, Read, Scratch, Shard};
 use crate::sync::{Ordering, fence};
 use crate::table::Found;
 
@@ -109,18 +107,16 @@ impl Store {
     /// [`Error::Busy`]; [`Error::Corrupted`].
     pub fn version_of(&self, key: &Key<'_>) -> Result<(u64, bool)> {
         let shard = Shard::of(&self.segment, key);
-        shard.change_by_clock(self.me, |_, now| {
-            let found = shard.table().find(self.segment.region(), key)?;
-            let version = match (&found, has_ended(shard.expiry_of(found.as_ref())?, now)) {
-                (_, None) => return Ok(Attempt::NeedsClock),
-                (Some(found), Some(false)) => {
-                    let stamp_at = found.entry.add(word::STAMP);
-                    (self.segment.region().load(stamp_at, Ordering::Relaxed)? >> 1, true)
-                }
-                _ => (shard.load(shard::VERSION)?, false),
-            };
-            Ok(Attempt::Done(version))
-        })
+        let _held = shard.hold(self.me)?;
+        let found = shard.table().find(self.segment.region(), key)?;
+        let expiry = shard.expiry_of(found.as_ref())?;
+        match found.filter(|_| !has_ended(expiry)) {
+            Some(found) => {
+                let stamp_at = found.entry.add(word::STAMP);
+                Ok((self.segment.region().load(stamp_at, Ordering::Relaxed)? >> 1, true))
+            }
+            None => Ok((shard.load(shard::VERSION)?, false)),
+        }
     }
 
     /// Whether there is an entry with this key.
@@ -132,7 +128,7 @@ impl Store {
         Ok(self.end_of(key)?.is_some())
     }
 
-    /// When the entry of a key ends, by [`clock::since_boot_us`], 0: never; `None` if there is none.
+    /// When the entry of a key ends, by [`crate::clock::since_boot_us`], 0: never; `None` if there is none.
     ///
     /// # Errors
     /// [`Error::Corrupted`] if the segment is damaged.
@@ -147,7 +143,7 @@ impl Store {
             if let Ok(found) = found {
                 let expiry = shard.expiry_of(found.as_ref())?;
                 // Before the validation: else a touch could come between this end and the clock.
-                let has_ended = expiry != 0 && expiry <= clock::since_boot_us();
+                let has_ended = has_ended(expiry);
                 if intent::is_unchanged(region, shard.base(), sequence)? {
                     return Ok(found.filter(|_| !has_ended).map(|_| expiry));
                 }
@@ -252,7 +248,7 @@ impl Store {
         let region = self.segment.region();
         let run = shard.run_of(region, found)?;
         let expiry = shard.expiry_of(Some(found))?;
-        if expiry != 0 && expiry <= clock::since_boot_us() {
+        if has_ended(expiry) {
             return Ok(if is_still_there()? { Glance::Ended } else { Glance::Again });
         }
         hazard::protect(&self.segment, self.me, run.page)?;

@@ -7,9 +7,8 @@
 //! once, and no key is met twice.
 
 use super::Store;
-use super::put::has_ended;
 use crate::clock;
-use crate::entry::{Namespace, word};
+use crate::entry::{Namespace, has_ended_by, word};
 use crate::error::Result;
 use crate::intent::{self, Overlay, Words};
 use crate::shard::Shard;
@@ -192,9 +191,7 @@ impl Shard<'_> {
         let (bucket, bits) = self.table().bucket_and_bits(words, position.reverse_bits())?;
         self.table().walk(words, bucket, |found| {
             let expiry = words.word_at(found.entry.add(word::EXPIRY))?;
-            if found.meta.namespace != wish.namespace
-                || has_ended(expiry, Some(wish.now)) == Some(true)
-            {
+            if found.meta.namespace != wish.namespace || has_ended_by(expiry, wish.now) {
                 return Ok(true);
             }
             let start = keys.bytes.len();

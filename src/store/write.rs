@@ -7,6 +7,7 @@
 //! taken. If the class of the block has no room, the latch is let go, a span is built, and the
 //! operation begins anew with the span in hand.
 
+use super::expire::Search;
 use super::put::{Change, Given, Put};
 use super::{Condition, Store};
 use crate::clock;
@@ -83,8 +84,7 @@ impl Store {
     pub fn remove_if(&self, key: &Key<'_>, condition: Condition) -> Result<bool> {
         self.count(member::WRITES, 1)?;
         let shard = Shard::of(&self.segment, key);
-        let removed =
-            shard.change_by_clock(self.me, |held, now| shard.remove(held, key, condition, now));
+        let removed = shard.change(self.me, |held| shard.remove(held, key, condition));
         let (is_watched, was_there) = match removed {
             // Only the record of a key that is not there needs memory. Without it, it is not heard
             // that nothing was removed.
@@ -151,7 +151,8 @@ impl Store {
         error: Error,
     ) -> Result<Option<Change>> {
         let mut outcome = Err(error);
-        while matches!(outcome, Err(Error::OutOfMemory { .. })) && self.make_room()? {
+        let mut search = Search::begin(self);
+        while matches!(outcome, Err(Error::OutOfMemory { .. })) && search.goes_on()? {
             outcome = self.try_change(key, put);
         }
         outcome
@@ -166,9 +167,9 @@ impl Store {
         let shard = Shard::of(&self.segment, key);
         let room = self.room_of(key.namespace())?;
         let (mut wants_more, mut is_watched) = (false, false);
-        let change = shard.change_by_clock(self.me, |held, now| {
+        let change = shard.change(self.me, |held| {
             is_watched = shard.is_watched(key.hash())?;
-            let attempt = shard.put(held, key, put, run.as_ref(), is_watched, now, room)?;
+            let attempt = shard.put(held, key, put, run.as_ref(), is_watched, room)?;
             if matches!(attempt, Attempt::Done(Some(_))) {
                 // The change has happened: what fails from here on is not its failure. A table
                 // that could not grow has longer chains, and tries again at the next change.
