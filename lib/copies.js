@@ -55,7 +55,6 @@ class Copies {
     this.#maximum = maximum;
   }
 
-
   /** What is kept of a key. @param {string} name */
   find(name) {
     const kept = this.#young.get(name);
