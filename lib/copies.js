@@ -7,6 +7,10 @@
 // that is full it becomes the older one, and what is not used until then goes (as in `hashlru`).
 // A value is kept when it is read the second time, so that a scan of many values keeps nothing. Which
 // were read once is known by their versions, of which no two changes have the same.
+//
+// To keep a value costs what many copies of it save. So it is counted how often those that were
+// lost, for they had changed or had to go, had been copied: where that is too seldom nothing is kept
+// for a while, and then it is tried again.
 
 /** Strings below are as fast to make anew. */
 const SHORTEST_STRING = 256;
@@ -25,6 +29,12 @@ const DEEPEST = 32;
  */
 const UNITS_EACH = 80;
 const UNITS_INNER = 56;
+/** After so many losses it is judged whether there were so many copies for each. */
+const LOSSES = 256;
+const WORTH = 40;
+/** Values that are read, and not kept, before it is tried again: four times as many each time. */
+const SHORTEST_REST = 2 ** 13;
+const LONGEST_REST = 2 ** 20;
 
 /**
  * @typedef {object} Kept
@@ -49,10 +59,24 @@ class Copies {
   #seen;
   /** Whether there may be any. */
   isEmpty = true;
+  /** How often what is kept was copied, since it was judged. */
+  copied = 0;
+  #lost = 0;
+  /** Values that will not be kept from now on. */
+  #rest = 0;
+  #nextRest = SHORTEST_REST;
 
   /** @param {number} maximum units of text that are kept at most; 0: nothing */
   constructor(maximum) {
     this.#maximum = maximum;
+  }
+
+  /** What was found is not what the key is now: the place stays for what that is. @param {Kept} kept */
+  forget(kept) {
+    kept.version = 0;
+    kept.value = undefined;
+    kept.plan = undefined;
+    this.#lose(1);
   }
 
   /** What is kept of a key. @param {string} name */
@@ -75,6 +99,10 @@ class Copies {
    * @param {unknown} value
    */
   note(name, version, length, value) {
+    if (this.#rest > 0) {
+      this.#rest -= 1;
+      return;
+    }
     if (length * LARGEST_SHARE > this.#maximum) return;
     if (typeof value === 'string' && length < SHORTEST_STRING) return;
     this.#seen ??= new Float64Array(SEEN);
@@ -112,17 +140,30 @@ class Copies {
       before.plan = kept.plan;
     }
     if (this.#youngLength * 2 <= this.#maximum) return;
+    const lost = this.#old.size;
     this.#old = this.#young;
     this.#young = new Map();
     this.#youngLength = 0;
+    this.#lose(lost);
   }
-}
 
-/** What was found is not what the key is now: the place stays for what that is. @param {Kept} kept */
-function forget(kept) {
-  kept.version = 0;
-  kept.value = undefined;
-  kept.plan = undefined;
+  /** Whether it pays. @param {number} count of what was kept, and is no more */
+  #lose(count) {
+    this.#lost += count;
+    if (this.#lost < LOSSES) return;
+    if (this.copied < this.#lost * WORTH) {
+      this.#rest = this.#nextRest;
+      this.#nextRest = Math.min(this.#nextRest * 4, LONGEST_REST);
+      this.#young = new Map();
+      this.#old = new Map();
+      this.#youngLength = 0;
+      this.isEmpty = true;
+    } else {
+      this.#nextRest = SHORTEST_REST;
+    }
+    this.#lost = 0;
+    this.copied = 0;
+  }
 }
 
 /** A copy of what is kept. @param {Kept} kept */
@@ -166,4 +207,4 @@ function copy(value, { isArray, inner }) {
   return copied;
 }
 
-module.exports = { Copies, copyOf, forget };
+module.exports = { Copies, copyOf };

@@ -7,7 +7,7 @@
 // (lib/makers.js), which check the arguments and pack the values when they are called, and give what
 // is to be done when the environment is attached.
 
-const { Copies, copyOf, forget } = require('./copies.js');
+const { Copies, copyOf } = require('./copies.js');
 const { toKey } = require('./keys.js');
 const { FOR_EVER, toStep, ttlOf } = require('./options.js');
 const { STATUS, VERSION } = require('./status.js');
@@ -70,8 +70,11 @@ class Operations {
       if (kept !== undefined && kept.version !== 0) {
         const raw = face.getNew(name, kept.version);
         const tag = this.#status[TAG_AT];
-        if (tag === TAG.UNCHANGED) return copyOf(kept);
-        forget(kept);
+        if (tag === TAG.UNCHANGED) {
+          this.#copies.copied += 1;
+          return copyOf(kept);
+        }
+        this.#copies.forget(kept);
         return this.#take(name, raw, tag);
       }
     }

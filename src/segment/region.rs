@@ -209,18 +209,23 @@ impl Region {
     #[inline]
     pub fn write_bytes(&self, at: Offset, bytes: &[u8]) -> Result<()> {
         self.check_range(at, bytes.len())?;
-        let words = bytes.len().div_ceil(8);
+        let last = bytes.len().div_ceil(8).saturating_sub(1);
+        let is_point = |index| index == 0 || index == last.div_ceil(2) || index == last;
+        let chunks = bytes.chunks_exact(8);
+        let rest = chunks.remainder();
         let mut to = at;
-        for (index, chunk) in bytes.chunks(8).enumerate() {
-            if index == 0 || index == words / 2 || index == words - 1 {
+        for (index, chunk) in chunks.enumerate() {
+            if is_point(index) {
                 fault::point(to.bytes());
             }
             let mut word = [0; 8];
-            for (place, byte) in word.iter_mut().zip(chunk) {
-                *place = *byte;
-            }
+            word.copy_from_slice(chunk);
             self.word(to)?.store(u64::from_le_bytes(word), Ordering::Relaxed);
             to = to.word(1);
+        }
+        if !rest.is_empty() {
+            fault::point(to.bytes());
+            self.word(to)?.store(last_word(rest), Ordering::Relaxed);
         }
         Ok(())
     }
