@@ -30,7 +30,7 @@ function floors() {
   const engine = /** @type {any} */ (loadBinding()).open({
     role: 'worker',
     thread: 0,
-    status: new Uint32Array(4),
+    status: new Uint32Array(8),
     makeError: Error,
     warn() {},
     news() {},
