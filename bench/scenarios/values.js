@@ -234,7 +234,7 @@ function long(of, what, { speed, ahead }) {
     name: `${call} ${what}`,
     figure: call,
     unit: 'time',
-    picture: call === 'get' ? `get, ${what}, awaited` : undefined,
+    picture: call === 'get' ? `get, ${what}, unchanged` : undefined,
     targets: [
       { beside: '1.1.5', speed },
       { beside: 'fastest', storing: 'json', speed: ahead },
