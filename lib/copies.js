@@ -30,7 +30,7 @@ const DEEPEST = 32;
 const UNITS_EACH = 80;
 const UNITS_INNER = 56;
 /** After so many losses it is judged whether there were so many copies for each. */
-const LOSSES = 256;
+const LOSSES = 64;
 const WORTH = 40;
 /** Values that are read, and not kept, before it is tried again: four times as many each time. */
 const SHORTEST_REST = 2 ** 13;
