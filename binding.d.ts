@@ -1,5 +1,5 @@
 /**
- * The seam between lib/ and the addon: all that binding.js, the generated loader, exports. lib/
+ * The seam between lib/ and the addon: all that the addon, which lib/binding.js loads, exports. lib/
  * knows no offsets and no threads; another engine could stand behind the same few methods.
  */
 

@@ -60,8 +60,8 @@ declare namespace memory {
     /**
      * How much text this thread keeps decoded, for each set of keys: an object that is read again and
      * was not changed since, by anybody, is copied instead of parsed anew. Sizes as above, in UTF-16
-     * units; decoded values take about three times as many bytes of JavaScript's heap. 0: nothing is
-     * kept. What is read is never older for it. Default: 8 MiB.
+     * units; each object in a value counts as some more. 0: nothing is kept. Where values change too
+     * often for it to pay, it rests by itself. What is read is never older for it. Default: 8 MiB.
      */
     valueCache?: number | string;
   }

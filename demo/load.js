@@ -5,34 +5,10 @@
 const { fork } = require('node:child_process');
 const { once } = require('node:events');
 const path = require('node:path');
-
-/**
- * What the visitors have seen so far.
- * @typedef {object} Seen
- * @property {number} answered requests
- * @property {number} highest number that was given to one
- * @property {number} cut off by a kill
- * @property {number} wrong answers, lost or changed sessions, failures without a kill
- * @property {number} p50Ns half of the requests took no longer
- * @property {number} p99Ns
- * @property {number} pauseMs the longest time without any answer after a kill
- * @property {number} sessions that were read back
- * @property {string[]} problems
- */
+const { nothingYet } = require('./seen.js');
 
 class Load {
-  /** @type {Seen} */
-  seen = {
-    answered: 0,
-    highest: 0,
-    cut: 0,
-    wrong: 0,
-    p50Ns: 0,
-    p99Ns: 0,
-    pauseMs: 0,
-    sessions: 0,
-    problems: [],
-  };
+  seen = nothingYet();
   #child;
   /** @type {(value?: unknown) => void} */
   #known = () => {};

@@ -27,7 +27,7 @@ const PATIENCE_MS = 10_000;
 /**
  * What came of it.
  * @typedef {object} Served
- * @property {import('./load.js').Seen} seen by the visitors
+ * @property {import('./seen.js').Seen} seen by the visitors
  * @property {number} counted
  * @property {number} made pages
  * @property {number} notices

@@ -14,7 +14,7 @@ const MOST_ROWS = 8;
  * @property {number} ms since the load began
  * @property {number} lengthMs
  * @property {Row[]} rows
- * @property {import('./load.js').Seen} seen
+ * @property {import('./seen.js').Seen} seen
  * @property {number} counted requests, under the mutex
  * @property {number} made pages
  */

@@ -8,6 +8,7 @@ const http = require('node:http');
 const { isDeepStrictEqual } = require('node:util');
 const { createHistogram } = require('node:perf_hooks');
 const { NEW_SESSION, PAGES, textOf, visited } = require('./pages.js');
+const { nothingYet } = require('./seen.js');
 const { sleep } = require('./words.js');
 
 const CONNECTIONS = 32;
@@ -25,18 +26,7 @@ const TELL_MS = 200;
 const port = Number(process.env.PORT);
 
 /** What they have seen; the primary gets a copy now and then. */
-const seen = {
-  answered: 0,
-  highest: 0,
-  cut: 0,
-  wrong: 0,
-  p50Ns: 0,
-  p99Ns: 0,
-  pauseMs: 0,
-  sessions: 0,
-};
-/** @type {string[]} */
-const problems = [];
+const seen = nothingYet();
 const times = createHistogram();
 /** Whether a number was given, by the number. */
 let given = new Uint8Array(2 ** 16);
@@ -47,7 +37,7 @@ let isOver = false;
 /** @param {string} problem */
 function wrong(problem) {
   seen.wrong += 1;
-  if (problems.length < 5) problems.push(problem);
+  if (seen.problems.length < 5) seen.problems.push(problem);
 }
 
 /** Each request has a number of its own. @param {number} number */
@@ -171,7 +161,7 @@ async function readBack() {
 function tell(more) {
   if (times.count > 0)
     Object.assign(seen, { p50Ns: times.percentile(50), p99Ns: times.percentile(99) });
-  process.send?.({ ...seen, problems, ...more });
+  process.send?.({ ...seen, ...more });
 }
 
 async function main() {

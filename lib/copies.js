@@ -14,7 +14,7 @@
 
 /** Strings below are as fast to make anew. */
 const SHORTEST_STRING = 256;
-/** Longer texts cost more to copy than they save, and would push out everything else. */
+/** Longer texts would push out everything else. */
 const LARGEST_SHARE = 8;
 /**
  * Versions of values that were read once: about so many values that are read in turn can be kept. A

@@ -57,7 +57,7 @@ class Locks {
 
   /**
    * @param {InstanceType<typeof import('./join.js').Join>} join
-   * @param {() => import('../binding.js').Face} face the engine for these keys, when attached
+   * @param {() => import('../binding.d.ts').Face} face the engine for these keys, when attached
    * @param {() => void} look has the engine look at everything
    * @param {(error: any) => void} log hears of errors that no caller waits for
    */

@@ -8,6 +8,7 @@
 const { setImmediate, setTimeout } = require('node:timers');
 const { makeError, throwLater } = require('./errors.js');
 const { toKey } = require('./keys.js');
+const { STATUS } = require('./status.js');
 const { TAG, packToKeep, unpack } = require('./values.js');
 
 /** What the engine's lruSet gives for an entry that is to be measured first. */
@@ -155,7 +156,7 @@ class Lru {
     const pair = this.#engine.lruInherit();
     if (pair === undefined) return false;
     const [key, raw] = pair;
-    const tag = this.#join.status[0];
+    const tag = this.#join.status[STATUS.TAG];
     try {
       dispose(key, tag < TAG.JSON ? raw : unpack(tag, raw));
     } catch (error) {
@@ -167,7 +168,7 @@ class Lru {
   /** @param {string} name */
   #get(name) {
     const raw = this.#engine.lruGet(name);
-    const tag = this.#join.status[0];
+    const tag = this.#join.status[STATUS.TAG];
     this.inherit();
     return tag < TAG.JSON ? raw : unpack(tag, raw);
   }

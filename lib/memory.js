@@ -82,7 +82,7 @@ class Memory extends Space {
 /** Keys apart from all others. */
 class Namespace extends Space {
   #core;
-  /** @type {import('../binding.js').Face | undefined} */
+  /** @type {import('../binding.d.ts').Face | undefined} */
   #face;
   /** Bytes that it may have, still to be said; 0: nothing to be said. */
   #bound = 0;

@@ -4,9 +4,10 @@
 // environment is taken, a batch for each turn of the event loop.
 
 const { setImmediate, setTimeout } = require('node:timers');
+const { STATUS } = require('./status.js');
 const { TAG } = require('./values.js');
 
-/** The engine writes what kind of news it gave into the second element of the status. */
+/** What kind of news the engine gave, as its status says. */
 const KIND = Object.freeze({ NOTHING: 0, GRANTED: 1, SET: 2, REMOVED: 3, SKIPPED: 4 });
 /** So many, and then whatever else waits for the event loop. */
 const BATCH = 1000;
@@ -65,11 +66,11 @@ class News {
         // What else there is, but not the same again and again at once.
         break;
       }
-      if (status[1] === KIND.NOTHING) {
+      if (status[STATUS.KIND] === KIND.NOTHING) {
         this.#lru?.inherit();
         return;
       }
-      this.#pass(value, status[0], status[1], status[2]);
+      this.#pass(value, status[STATUS.TAG], status[STATUS.KIND], status[STATUS.WATCH]);
     }
     this.#rest ??= setImmediate(() => {
       this.#rest = undefined;

@@ -15,7 +15,7 @@ const { TAG, tagOf, pack, packToKeep, unpack } = require('./values.js');
 
 const { TAG: TAG_AT, OWN_NEWS } = STATUS;
 
-/** @typedef {import('../binding.js').Face} Face */
+/** @typedef {import('../binding.d.ts').Face} Face */
 /** @typedef {import('./values.js').Packed} Packed */
 
 class Operations {

@@ -16,7 +16,7 @@ const { prefixOf, toFunction, toStep, ttlOf } = require('./options.js');
 const { Scan, entriesOf, keysOf } = require('./scan.js');
 
 /** @typedef {InstanceType<typeof import('./core.js').Core>} Core */
-/** @typedef {import('../binding.js').Face} Face */
+/** @typedef {import('../binding.d.ts').Face} Face */
 
 class Space {
   #join;
@@ -41,21 +41,20 @@ class Space {
     this.sync = this.#synchronous();
     core.add(this.#now, this.#locks);
     // Promise forms that are nothing else than that.
-    const { add, replace, compareAndSet, getWithVersion, getAndSet, getAndRemove } = this.#make;
-    const { decr, touch, ttl, getMany, setMany, removeMany, size } = this.#make;
-    this.add = this.#promised(add);
-    this.replace = this.#promised(replace);
-    this.compareAndSet = this.#promised(compareAndSet);
-    this.getWithVersion = this.#promised(getWithVersion);
-    this.getAndSet = this.#promised(getAndSet);
-    this.getAndRemove = this.#promised(getAndRemove);
-    this.decr = this.#promised(decr);
-    this.touch = this.#promised(touch);
-    this.ttl = this.#promised(ttl);
-    this.getMany = this.#promised(getMany);
-    this.setMany = this.#promised(setMany);
-    this.removeMany = this.#promised(removeMany);
-    this.size = this.#promised(size);
+    const make = this.#make;
+    this.add = this.#promised(make.add);
+    this.replace = this.#promised(make.replace);
+    this.compareAndSet = this.#promised(make.compareAndSet);
+    this.getWithVersion = this.#promised(make.getWithVersion);
+    this.getAndSet = this.#promised(make.getAndSet);
+    this.getAndRemove = this.#promised(make.getAndRemove);
+    this.decr = this.#promised(make.decr);
+    this.touch = this.#promised(make.touch);
+    this.ttl = this.#promised(make.ttl);
+    this.getMany = this.#promised(make.getMany);
+    this.setMany = this.#promised(make.setMany);
+    this.removeMany = this.#promised(make.removeMany);
+    this.size = this.#promised(make.size);
     this.mutex = this.#locks.mutex;
   }
 

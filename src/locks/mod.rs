@@ -39,6 +39,7 @@ pub use spin::Spinner;
 use crate::entry::Meta;
 use crate::error::{Error, Result};
 use crate::segment::Segment;
+use crate::segment::layout::MOST_SHARDS;
 use crate::segment::members::MemberId;
 use crate::segment::region::{Offset, Region};
 use crate::sync::Ordering;
@@ -98,18 +99,16 @@ pub struct Ticket {
 }
 
 impl Ticket {
-    const SHARDS: u64 = 64;
-
     /// The ticket as a number; of two of one lock, the later one has the greater number.
     #[must_use]
     pub const fn to_number(self) -> u64 {
-        self.version.wrapping_mul(Self::SHARDS) | self.shard
+        self.version.wrapping_mul(MOST_SHARDS) | self.shard
     }
 
     /// The ticket with that number.
     #[must_use]
     pub const fn from_number(number: u64) -> Self {
-        Self { version: number / Self::SHARDS, shard: number % Self::SHARDS }
+        Self { version: number / MOST_SHARDS, shard: number % MOST_SHARDS }
     }
 }
 

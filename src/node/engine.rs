@@ -267,8 +267,8 @@ impl Engine {
     /// Tells JavaScript the tag of what was read.
     #[inline]
     pub(super) fn set_status(&self, tag: u32) {
-        // SAFETY: the memory of `_status`, of which `lib/join.js` makes four elements and never lets
-        // go; JavaScript reads it on this thread, after the call.
+        // SAFETY: the memory of `_status`, which has eight elements (`open` has checked that) and is
+        // never let go of; JavaScript reads it on this thread, after the call.
         unsafe { self.status.get().write(tag) };
     }
 
@@ -276,7 +276,7 @@ impl Engine {
     #[inline]
     pub(super) fn set_read(&self, tag: u32, version: f64) {
         self.set_status(tag);
-        // SAFETY: as above; the status has eight elements, and its fifth and sixth hold a double.
+        // SAFETY: as above; the fifth and sixth hold a double.
         unsafe { self.status.get().add(4).cast::<f64>().write_unaligned(version) };
     }
 
@@ -285,7 +285,7 @@ impl Engine {
         let Place { shard, position } = place.unwrap_or_default();
         #[expect(clippy::cast_possible_truncation, reason = "shards are few")]
         self.set_news(shard as u32, u32::from(place.is_none()));
-        // SAFETY: as above; the status has eight elements.
+        // SAFETY: as above.
         #[expect(clippy::cast_possible_truncation, reason = "two halves")]
         unsafe {
             self.status.get().add(6).write(position as u32);
@@ -296,14 +296,14 @@ impl Engine {
     /// Tells JavaScript that it has changed what it watches itself, and is to look.
     #[cold]
     pub(super) fn set_own_news(&self) {
-        // SAFETY: as above; the status has eight elements.
+        // SAFETY: as above.
         unsafe { self.status.get().add(3).write(1) };
     }
 
     /// Tells JavaScript what kind of news it got, and of which watch; or the halves of a place.
     #[inline]
     pub(super) fn set_news(&self, kind: u32, watch: u32) {
-        // SAFETY: as above; the status has eight elements.
+        // SAFETY: as above.
         unsafe {
             self.status.get().add(1).write(kind);
             self.status.get().add(2).write(watch);

@@ -5,8 +5,8 @@
 use super::buffers::{Buffers, read_key};
 use super::calls::{Call, method};
 use super::engine::Face;
-use super::payload::{from_js, to_js};
-use super::values::version_of;
+use super::payload::from_js;
+use super::values::{give, version_of};
 use crate::error::{Error, Result};
 use crate::locks::{Asked, Place, Released, Ticket};
 use crate::store::Store;
@@ -31,12 +31,9 @@ fn get_value(face: &Face, call: &Call<1>) -> Result<sys::napi_value> {
         let store = member.store();
         let Buffers { key: key_buffer, scratch, .. } = buffers;
         let key = read_key(store.segment(), face.namespace, call, key, key_buffer)?;
-        let Some(read) = store.get(&key, scratch)? else {
-            face.set_status(0);
-            return Ok(ptr::null_mut());
-        };
-        face.set_read(read.tag as u32, version_of(&key, read.version, store));
-        to_js(call, &read, buffers)
+        let read = store.get(&key, scratch)?;
+        let read = read.map(|read| (read, version_of(&key, read.version, store)));
+        give(face, call, read, buffers)
     })
 }
 

@@ -26,10 +26,10 @@ use napi_derive::napi;
 
 /// Gives this JavaScript environment its engine.
 ///
-/// `host` holds `role` (`'primary'` or `'worker'`), `status` (a `Uint32Array`, whose first element
-/// gets the tag of each value read, the next two the kind of each of the news and the watch that it is
-/// of; see `lib/status.js`), `makeError(code, message, details)`, `warn(message)`, `news()`, which is called when there
-/// is something for `next()` to give, and `processors`, of which the process may use so many.
+/// `host` holds `role` (`'primary'` or `'worker'`), `status` (a `Uint32Array` of eight words, by which
+/// the engine tells what a value is, and more; see `lib/status.js`), `makeError(code, message,
+/// details)`, `warn(message)`, `news()`, which is called when there is something for `next()` to
+/// give, and `processors`, of which the process may use so many.
 ///
 /// # Errors
 /// Whatever the JavaScript engine fails with.

@@ -7,6 +7,7 @@ use super::hot::pass_on_news;
 use super::payload::{from_js, to_js};
 use crate::entry::Key;
 use crate::error::{Error, Result};
+use crate::segment::layout::MOST_SHARDS;
 use crate::shard::{Glance, Read, Shard};
 use crate::store::{Condition, Store, ms_until};
 use napi::sys;
@@ -20,8 +21,6 @@ method!(take, 1, take_value);
 method!(touch, 2, set_end);
 method!(ttl, 1, time_left);
 
-/// Bits of the number of a shard.
-const SHARD_BITS: u32 = 6;
 /// In the status instead of a tag: the value is the one of the version that was given.
 const UNCHANGED: u32 = 255;
 
@@ -35,20 +34,15 @@ fn get_if_new(face: &Face, call: &Call<2>) -> Result<sys::napi_value> {
         let key = read_key(store.segment(), face.namespace, call, key, key_buffer)?;
         let known = known_version(&key, call.number(version)?, store);
         let mut read = Read::NOTHING;
-        match store.get_unless(&key, known, scratch, &mut read)? {
-            Glance::Value => {
-                face.set_read(read.tag as u32, version_of(&key, read.version, store));
-                to_js(call, &read, buffers)
-            }
+        let read = match store.get_unless(&key, known, scratch, &mut read)? {
             Glance::Known => {
                 face.set_status(UNCHANGED);
-                Ok(ptr::null_mut())
+                return Ok(ptr::null_mut());
             }
-            _ => {
-                face.set_status(0);
-                Ok(ptr::null_mut())
-            }
-        }
+            Glance::Value => Some((read, version_of(&key, read.version, store))),
+            _ => None,
+        };
+        give(face, call, read, buffers)
     })
 }
 
@@ -103,12 +97,8 @@ fn exchange_value(face: &Face, call: &Call<4>) -> Result<sys::napi_value> {
         let value = from_js(call, payload, tag, value_units, value_bytes)?;
         let old = store.exchange(&key, &value, ttl_of(call, ttl)?, scratch)?;
         pass_on_news(face, store);
-        let Some(old) = old else {
-            face.set_status(0);
-            return Ok(ptr::null_mut());
-        };
-        face.set_read(old.tag as u32, version_of(&key, old.version, store));
-        to_js(call, &old, buffers)
+        let old = old.map(|old| (old, version_of(&key, old.version, store)));
+        give(face, call, old, buffers)
     })
 }
 
@@ -121,12 +111,8 @@ fn take_value(face: &Face, call: &Call<1>) -> Result<sys::napi_value> {
         let key = read_key(store.segment(), face.namespace, call, key, key_buffer)?;
         let old = store.take(&key, scratch)?;
         pass_on_news(face, store);
-        let Some(old) = old else {
-            face.set_status(0);
-            return Ok(ptr::null_mut());
-        };
-        face.set_read(old.tag as u32, version_of(&key, old.version, store));
-        to_js(call, &old, buffers)
+        let old = old.map(|old| (old, version_of(&key, old.version, store)));
+        give(face, call, old, buffers)
     })
 }
 
@@ -154,13 +140,29 @@ fn time_left(face: &Face, call: &Call<1>) -> Result<sys::napi_value> {
     })
 }
 
+/// What was read, if there was anything, and its version.
+#[inline(always)]
+pub(super) fn give<const N: usize>(
+    face: &Face,
+    call: &Call<N>,
+    read: Option<(Read, f64)>,
+    buffers: &mut Buffers,
+) -> Result<sys::napi_value> {
+    let Some((read, version)) = read else {
+        face.set_status(0);
+        return Ok(ptr::null_mut());
+    };
+    face.set_read(read.tag as u32, version);
+    to_js(call, &read, buffers)
+}
+
 /// The version of a change as JavaScript knows it: with the shard in its lowest bits, as of tickets,
 /// so that no two changes have the same. Exact for a year at four million changes of a shard a
 /// second.
 #[inline]
 #[expect(clippy::cast_precision_loss, reason = "as it says")]
 pub(super) fn version_of(key: &Key<'_>, version: u64, store: &Store) -> f64 {
-    (version << SHARD_BITS | Shard::of(store.segment(), key).number()) as f64
+    (version.wrapping_mul(MOST_SHARDS) | Shard::of(store.segment(), key).number()) as f64
 }
 
 /// The version of a change of this key that JavaScript knows; 0, which none has, if it is of another
@@ -168,8 +170,8 @@ pub(super) fn version_of(key: &Key<'_>, version: u64, store: &Store) -> f64 {
 #[inline]
 fn known_version(key: &Key<'_>, version: f64, store: &Store) -> u64 {
     let version = whole(version);
-    let is_of_shard = version & ((1 << SHARD_BITS) - 1) == Shard::of(store.segment(), key).number();
-    if is_of_shard { version >> SHARD_BITS } else { 0 }
+    let is_of_shard = version % MOST_SHARDS == Shard::of(store.segment(), key).number();
+    if is_of_shard { version / MOST_SHARDS } else { 0 }
 }
 
 fn ttl_of<const N: usize>(call: &Call<N>, ttl: sys::napi_value) -> Result<Option<u64>> {

@@ -25,7 +25,7 @@ pub struct Read {
     pub length: usize,
     /// Version of the entry.
     pub version: u64,
-    /// When the entry ends, by [`clock::since_boot_us`]; 0: never.
+    /// When the entry ends, by [`crate::clock::since_boot_us`]; 0: never.
     pub expiry: u64,
 }
 
@@ -119,8 +119,8 @@ impl Shard<'_> {
         Ok(sequence)
     }
 
-    /// Walks and copies, unless the value is that of the version `known` (0: none is). Whatever it gives
-    /// is still to be validated.
+    /// Walks and copies, unless the value is that of the version `known` (0: none is). Whatever it
+    /// gives is still to be validated.
     ///
     /// # Errors
     /// As above.

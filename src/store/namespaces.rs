@@ -6,7 +6,7 @@
 //! the numbers from the first one on, and claims are never given back: so all who give the same name
 //! at the same time, and whoever comes after one that was killed in between, meet the same claim.
 
-use super::scan::{Keys, Place, Prefix};
+use super::scan::{Keys, Place, Prefix, Wish};
 use super::{Condition, Store};
 use crate::entry::{Key, Namespace, Tag, Value};
 use crate::error::{Error, Result};
@@ -134,9 +134,9 @@ impl Store {
         keys: &mut Keys,
     ) -> Result<(u64, Option<Place>)> {
         keys.clear();
-        let all = Prefix { bytes: &[], wide: false };
         // What has ended goes too.
-        let next = self.scan_at(0, namespace, all, place, CLEARS, keys)?;
+        let all = Wish { namespace, prefix: Prefix { bytes: &[], wide: false }, now: 0 };
+        let next = self.scan_for(&all, place, CLEARS, keys)?;
         let mut removed = 0;
         for (bytes, wide) in keys.iter() {
             let key = Key::within(namespace, self.segment.hash_key(), bytes, wide)?;

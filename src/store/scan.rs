@@ -108,15 +108,13 @@ impl Store {
         wanted: usize,
         keys: &mut Keys,
     ) -> Result<Option<Place>> {
-        self.scan_at(clock::since_boot_us(), namespace, prefix, place, wanted, keys)
+        let wish = Wish { namespace, prefix, now: clock::since_boot_us() };
+        self.scan_for(&wish, place, wanted, keys)
     }
 
-    /// [`Store::scan`] at another time.
-    pub(super) fn scan_at(
+    pub(super) fn scan_for(
         &self,
-        now: u64,
-        namespace: Namespace,
-        prefix: Prefix<'_>,
+        wish: &Wish<'_>,
         place: Place,
         wanted: usize,
         keys: &mut Keys,
@@ -129,8 +127,7 @@ impl Store {
                 return Ok(None);
             }
             let shard = Shard::new(&self.segment, place.shard);
-            let wish = Wish { namespace, prefix, now };
-            place = match self.scan_bucket(shard, place.position, &wish, keys)? {
+            place = match self.scan_bucket(shard, place.position, wish, keys)? {
                 Some(position) => Place { position, ..place },
                 None => Place { shard: place.shard + 1, position: 0 },
             };
@@ -172,10 +169,11 @@ impl Store {
 }
 
 /// Which keys are wanted.
-struct Wish<'w> {
-    namespace: Namespace,
-    prefix: Prefix<'w>,
-    now: u64,
+pub(super) struct Wish<'w> {
+    pub(super) namespace: Namespace,
+    pub(super) prefix: Prefix<'w>,
+    /// What has ended by then is not.
+    pub(super) now: u64,
 }
 
 impl Shard<'_> {

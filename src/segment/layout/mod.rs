@@ -41,6 +41,8 @@ pub const MAXIMUM_BYTES: u64 = 8 << 40;
 pub const MINIMUM_LOG: u64 = 64 << 10;
 /// A log holds so many records at least.
 const MINIMUM_RECORDS: u64 = 64;
+/// Most shards of values that a segment has.
+pub const MOST_SHARDS: u64 = 64;
 /// How many members may be attached at a time.
 pub const MEMBERS: u64 = 1024;
 
@@ -65,7 +67,7 @@ pub struct Layout {
     pub log: u64,
     /// Bytes of the file.
     pub length: u64,
-    /// Shards of values and locks; a power of two up to 64.
+    /// Shards of values and locks; a power of two up to [`MOST_SHARDS`].
     pub shards: u64,
     /// Pages of a span; a power of two.
     pub span_pages: u64,
@@ -134,7 +136,7 @@ impl Layout {
             0..64 => (4, 4),
             64..256 => (16, 4),
             256..1024 => (32, 8),
-            _ => (64, 16),
+            _ => (MOST_SHARDS, 16),
         };
         let whole_pages = |bytes: u64| bytes / PAGE * (PAGE / 8);
         let buckets = whole_pages(maximum / 16 / shards);
