@@ -18,6 +18,8 @@ export function open(host: Host): Engine;
 export interface Host {
   /** The role of the process, whichever of its threads asks. */
   role: 'primary' | 'worker';
+  /** Of those that the process shares with, unless it is configured otherwise. */
+  name: string | undefined;
   /** Which thread of the process this is, as `threadId` of node:worker_threads. */
   thread: number;
   /** Words in which the engine tells what a value is, and more; see lib/status.js. */
@@ -104,6 +106,8 @@ export interface Engine extends Face {
    * 4 updateAgeOnGet, 8 dispose: this environment inherits what leaves the cache, 16 length.
    */
   lruOptions(max: number, maxAge: number, flags: number): void;
+  /** Whether the cache has these options; it stays as it is, but for who has the functions. */
+  lruAdopt(max: number, maxAge: number, flags: number): boolean;
   /** Key and value of what has left the cache and waits for this environment; the tag in status. */
   lruInherit(): [key: string, raw: unknown] | undefined;
   /** Frees a little of what former caches held; whether there is more. */
@@ -120,6 +124,10 @@ export interface Engine extends Face {
   look(): void;
   /** Before the segment exists; 0 leaves a setting as it is. `mode`: 1 json, 2 advanced. */
   configure(maxBytes: number, mode: number, logBytes: number): void;
+  /** With all processes that give that name; with `''`, as a cluster does. Before attaching. */
+  share(name: string): void;
+  /** Of those that this environment shares with, or will; `''` where that is its cluster. */
+  name(): string;
   /** The maximum as long as nobody configures another. */
   suggest(maxBytes: number): void;
   /** false: no hub answers yet, which only happens in a worker. */

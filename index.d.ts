@@ -35,11 +35,25 @@ declare namespace memory {
 
   interface Options {
     /**
+     * With whom to share: with all processes of the same user that give the same name, however they
+     * were started, instead of the workers of one cluster. The first one makes the memory, the last
+     * one to leave takes it along; each counts as much as any other. Before the first operation of
+     * the process, all threads of which share by the same name. In a cluster's primary it holds for
+     * its workers too, unless one has begun already.
+     *
+     * 1 to 48 letters, digits, or any of `. _ : @ -`. Default: that of the environment variable
+     * `CLUSTER_SHARED_MEMORY_NAME`; for the workers of PM2's cluster mode, a name of their app; else
+     * none.
+     */
+    name?: string;
+    /** `'tree'`: by no name, whatever the defaults are; a primary and its workers, a process alone. */
+    scope?: 'tree';
+    /**
      * The most memory that keys, values and bookkeeping may take together: a number of bytes, or a
      * text such as `'512mb'`, `'2 GiB'`, `'1.5g'` (units of 1024, in any case). From 16 MiB to
      * 8 TiB. Memory is taken as it is needed, so a large maximum costs nothing.
      *
-     * Only in the primary, and only before the first operation and before a worker attaches.
+     * Only in the primary, or by whoever makes the memory of a name, and only before the first operation and before a worker attaches.
      *
      * Default: the environment variable `CLUSTER_SHARED_MEMORY_MAX` (same forms), or else a quarter
      * of the memory that the process may use (of the machine or of its container).
@@ -126,6 +140,13 @@ declare namespace memory {
   }
 
   interface Stats {
+    /** What the processes share by, see `configure`; null: they are a cluster's, or one alone. */
+    name: string | null;
+    /**
+     * The process that admits others and mends what the dead leave: a cluster's primary; by a name,
+     * any of those that share, and when it ends another. Null while nobody does.
+     */
+    host: number | null;
     /** Number of keys, those of all namespaces together. */
     entries: number;
     /**
@@ -161,8 +182,8 @@ declare namespace memory {
    * - `ERR_VALUE_TOO_LARGE` (RangeError; `length`, `maximum`): split the value.
    * - `ERR_NOT_A_NUMBER` (`type`): `incr` of a key that holds something else; `set` it to a number
    *   first.
-   * - `ERR_ALREADY_OPEN`: `configure({ maxMemory })` came too late or in a worker; call it in the
-   *   primary right after loading the package.
+   * - `ERR_ALREADY_OPEN`: `configure({ maxMemory })` or `configure({ name })` came too late, or a size
+   *   in a worker; call it right after loading the package, sizes in the primary.
    * - `ERR_CLOSED`: a call after `close()`.
    *
    * The state of the memory:
@@ -180,7 +201,9 @@ declare namespace memory {
    * Attaching:
    * - `ERR_NO_PRIMARY`: the primary has not loaded the package; load it there too. A promise waits
    *   5 seconds for it, a call of `sync` does not wait.
-   * - `ERR_NOT_PRIMARY`: `setLRUOptions` in a worker; call it in the primary.
+   * - `ERR_NO_HOST`: no process that shares by the name answers, for 5 seconds; the one that admits
+   *   others (`host` of `stats()`) is stopped.
+   * - `ERR_NOT_PRIMARY`: `setLRUOptions` in the worker of a cluster; call it in the primary.
    * - `ERR_REFUSED`: the primary does not let this process in, since it is none of its children.
    * - `ERR_LAYOUT_MISMATCH` (`ours`, `theirs`): primary and worker run versions of this package
    *   that do not understand each other; install one.
@@ -207,6 +230,7 @@ declare namespace memory {
     | 'ERR_TOO_MANY_MEMBERS'
     | 'ERR_TOO_MANY_NAMESPACES'
     | 'ERR_NO_PRIMARY'
+    | 'ERR_NO_HOST'
     | 'ERR_NOT_PRIMARY'
     | 'ERR_REFUSED'
     | 'ERR_LAYOUT_MISMATCH'
@@ -556,11 +580,13 @@ declare namespace memory {
     removeLRU(key: Key, callback?: Callback<'OK'>): Promise<'OK'>;
 
     /**
-     * Makes a new, empty LRU cache, for all processes. In the primary only.
+     * Makes a new, empty LRU cache, for all processes. In a cluster, in the primary only. Where
+     * processes share by a name, any of them may; those that choose the same go on with the cache
+     * as it is, each measures what it sets itself, and `dispose` is called in the last that has chosen.
      *
      *     memory.setLRUOptions({ max: 500, maxAge: 60_000 });   // 500 keys, a minute each
      *
-     * @throws `ERR_NOT_PRIMARY` in a worker; `ERR_INVALID_ARG_TYPE` (TypeError, in the words of
+     * @throws `ERR_NOT_PRIMARY` in a cluster's worker; `ERR_INVALID_ARG_TYPE` (TypeError, in the words of
      * lru-cache) for a wrong `max` or `maxAge`: the old cache stays.
      */
     setLRUOptions(options?: LRUOptions): void;

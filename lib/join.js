@@ -16,6 +16,7 @@ const { loadBinding } = require('./binding.js');
 const { defaultMaximum } = require('./config.js');
 const { makeError } = require('./errors.js');
 const { usableProcessors } = require('./limits.js');
+const { defaultGroup } = require('./scope.js');
 const { newStatus } = require('./status.js');
 
 /** For how long a hub that was found may take to answer; the event loop stands still meanwhile. */
@@ -76,8 +77,9 @@ class Join {
     const thread = threads.threadId;
     const processors = usableProcessors();
     const role = /** @type {any} */ (this.role);
-    this.engine = open({ role, thread, status, makeError, warn, news, processors });
-    if (this.role === 'primary') this.engine.suggest(defaultMaximum(process.env));
+    const name = defaultGroup(process.env, this.role === 'worker');
+    this.engine = open({ role, name, thread, status, makeError, warn, news, processors });
+    this.engine.suggest(defaultMaximum(process.env));
   }
 
   /** Whether objects are structured clones instead of JSON, as the primary or its cluster chose. */
@@ -86,6 +88,17 @@ class Join {
     if (this.role === 'worker') return this.#channelClones;
     const ofThreads = () => threads.getEnvironmentData(SERIALIZATION);
     return (threads.isMainThread ? cluster.settings.serialization : ofThreads()) === 'advanced';
+  }
+
+  /** The name of those that it shares with; empty where that is its cluster. */
+  get name() {
+    return this.engine.name();
+  }
+
+  /** @param {string} name of those to share with; empty for the cluster */
+  share(name) {
+    if (this.#closed) throw closed();
+    this.engine.share(name);
   }
 
   /** Sizes in bytes; 0 leaves one as it is. */
@@ -109,7 +122,7 @@ class Join {
 
   /** Attaches at once or throws. */
   attachNow() {
-    if (!this.#attach(LONG_ANSWER_MS)) throw noPrimary('Synchronous calls do not wait for it');
+    if (!this.#attach(LONG_ANSWER_MS)) throw this.#nobody('Synchronous calls do not wait for it');
   }
 
   /** Attaches if that needs no waiting, and nobody waits who would have to come first. */
@@ -180,6 +193,11 @@ class Join {
     }
   }
 
+  /** @param {string} effort */
+  #nobody(effort) {
+    return this.name === '' ? noPrimary(effort) : noHost(this.name, effort);
+  }
+
   #takeWaiting() {
     clearTimeout(this.#timer);
     this.#timer = undefined;
@@ -196,7 +214,7 @@ class Join {
     const now = performance.now();
     // The queue is in order of the deadlines.
     while (this.#waiting.length > 0 && this.#waiting[0].deadline <= now) {
-      this.#waiting.shift()?.reject(noPrimary(`Looked for it for ${PATIENCE_MS / 1000} seconds`));
+      this.#waiting.shift()?.reject(this.#nobody(`Waited for ${PATIENCE_MS / 1000} seconds`));
     }
     if (this.#waiting.length === 0) this.#pauseMs = FIRST_PAUSE_MS;
   }
@@ -241,7 +259,16 @@ function noPrimary(effort) {
     'ERR_NO_PRIMARY',
     `The primary process of this worker does not share memory. ${effort}. Put ` +
       "require('cluster-shared-memory') into the program of the primary as well, before or after " +
-      'it forks the workers.',
+      'it forks the workers; or give all of them a name to share by: configure({ name }).',
+  );
+}
+
+/** @param {string} name @param {string} effort */
+function noHost(name, effort) {
+  return makeError(
+    'ERR_NO_HOST',
+    `No process that shares by the name "${name}" answers. ${effort}. One of them admits the ` +
+      'others: it may be stopped, or too busy.',
   );
 }
 

@@ -3,7 +3,9 @@
 // The LRU of 1.1.5, which is lru-cache 6: one cache of all processes, and the engine keeps its order.
 // What needs functions of the program is done where they are, in the primary: `dispose` hears of what
 // has left the cache, `length` measures what comes into it. While there is a `length`, a setLRU of
-// another thread is a request that the primary runs (lib/requests.js).
+// another thread is a request that the primary runs (lib/requests.js). Where processes share by a
+// name, any of them may choose the options; those that choose the same share the cache as it is, and
+// each measures what it sets itself.
 
 const { setImmediate, setTimeout } = require('node:timers');
 const { makeError, throwLater } = require('./errors.js');
@@ -27,6 +29,7 @@ const BATCH = 100;
 const TRIES = 16;
 const RETRY_MS = 50;
 /** As the engine says who measures. */
+const NOBODY = 0;
 const THIS_THREAD = 2;
 
 const DEFAULTS = Object.freeze({ max: 10_000, maxAge: 300_000 });
@@ -40,6 +43,8 @@ class Lru {
   #length;
   /** @type {((key: string, value: any) => void) | undefined} */
   #dispose;
+  /** Whether the cache has the options that this thread chose last. @type {() => boolean} */
+  #adopt = () => false;
   /** How many were dropped unheard so far. */
   #lost = 0;
   /** Whether the rest of what has left is heard of later. */
@@ -90,7 +95,7 @@ class Lru {
 
   /** @param {unknown} options */
   setOptions = (options) => {
-    if (this.#join.role !== 'primary') throw notPrimary();
+    if (this.#join.role !== 'primary' && this.#join.name === '') throw notPrimary();
     const chosen = { ...DEFAULTS, .../** @type {any} */ (options) };
     check(chosen);
     this.#join.attachNow();
@@ -100,7 +105,9 @@ class Lru {
       // First: nobody shall ask who is not heard.
       this.#requests.answer((key, packed) => this.#setPacked(key, packed, valueIn(packed)));
     }
-    this.#engine.lruOptions(chosen.max || 0, chosen.maxAge || 0, flagsOf(chosen));
+    const words = /** @type {const} */ ([chosen.max || 0, chosen.maxAge || 0, flagsOf(chosen)]);
+    this.#adopt = () => this.#engine.lruAdopt(...words);
+    if (this.#join.name === '' || !this.#adopt()) this.#engine.lruOptions(...words);
     this.#lost = 0;
     this.#length = typeof length === 'function' ? length : undefined;
     this.#dispose = typeof dispose === 'function' ? dispose : undefined;
@@ -216,8 +223,18 @@ class Lru {
   /** What `length` says, if it is this thread's that counts. @type {(value: any, key: string) => number | undefined} */
   #lengthOf(value, key) {
     const length = this.#length;
-    if (length === undefined || this.#engine.lruMeasured() !== THIS_THREAD) return undefined;
+    if (length === undefined || !this.#measures()) return undefined;
     return Number(length(value, key));
+  }
+
+  /** Whether this thread measures what it sets: as all do that share by a name and have a `length`. */
+  #measures() {
+    const measured = this.#engine.lruMeasured();
+    if (measured === THIS_THREAD || this.#join.name === '') return measured === THIS_THREAD;
+    if (measured !== NOBODY || this.#adopt()) return true;
+    // Somebody has chosen other options since.
+    this.#length = undefined;
+    return false;
   }
 
   /** Frees what the old cache held, a little at a time. */

@@ -8,6 +8,7 @@ const { Core } = require('./core.js');
 const { wrongType, wrongValue } = require('./errors.js');
 const { Lru } = require('./lru.js');
 const { Requests } = require('./requests.js');
+const { toGroup } = require('./scope.js');
 const { Space, answer } = require('./space.js');
 
 const MODES = ['json', 'advanced'];
@@ -65,7 +66,8 @@ class Memory extends Space {
 
   /** @param {unknown} options */
   configure = (options) => {
-    const { maxMemory, log, mode, valueCache } = checkOptions(options);
+    const { name, maxMemory, log, mode, valueCache } = checkOptions(options);
+    if (name !== undefined) this.#join.share(name);
     if (maxMemory + log > 0) this.#join.configure(maxMemory, log);
     if (mode !== undefined) {
       this.#join.chooseMode(mode);
@@ -74,7 +76,11 @@ class Memory extends Space {
     if (valueCache !== undefined) this.#core.keepValues(valueCache);
   };
 
-  stats = async () => this.#join.whenAttached(() => JSON.parse(this.#join.engine.stats()));
+  stats = async () =>
+    this.#join.whenAttached(() => {
+      const { name, engine } = this.#join;
+      return { name: name || null, ...JSON.parse(engine.stats()) };
+    });
 
   close = async () => this.#core.close();
 }
@@ -148,11 +154,13 @@ function known(options, names) {
 /**
  * Checks all options before any takes effect.
  * @param {unknown} options
- * @returns {{ maxMemory: number, log: number, mode?: string, valueCache?: number }} sizes in bytes, 0
- *   if not given
+ * @returns {{ name?: string, maxMemory: number, log: number, mode?: string, valueCache?: number }}
+ *   the name is empty for the cluster; sizes in bytes, 0 if not given
  */
 function checkOptions(options) {
-  const { maxMemory, log, mode, valueCache } = known(options, [
+  const { name, scope, maxMemory, log, mode, valueCache } = known(options, [
+    'name',
+    'scope',
     'maxMemory',
     'log',
     'mode',
@@ -161,7 +169,12 @@ function checkOptions(options) {
   if (mode !== undefined && !MODES.includes(mode)) {
     throw wrongValue('"mode" option', '"json" or "advanced"', mode);
   }
+  if (scope !== undefined && scope !== 'tree') throw wrongValue('"scope" option', '"tree"', scope);
+  if (scope !== undefined && name !== undefined) {
+    throw wrongValue('"scope" option', 'left out where there is a "name"', scope);
+  }
   return {
+    name: name === undefined ? scope && '' : toGroup(name, '"name" option'),
     maxMemory: maxMemory === undefined ? 0 : parseMaximum(maxMemory, '"maxMemory" option'),
     log: log === undefined ? 0 : parseLog(log, '"log" option'),
     mode,

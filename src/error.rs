@@ -70,6 +70,9 @@ pub enum Error {
         /// How many there may be.
         maximum: u64,
     },
+    /// That is no name for what processes share.
+    #[error("a name has 1 to 48 of A-Z a-z 0-9 . _ : @ -, which \"{0}\" has not")]
+    BadName(String),
     /// Nobody listens where the hub should be.
     #[error("no hub answers at {0}")]
     NoHub(String),
@@ -116,6 +119,12 @@ impl Error {
     #[must_use]
     pub const fn corrupted(what: &'static str, at: u64) -> Self {
         Self::Corrupted { what, at }
+    }
+
+    /// Whether the operating system has refused a call with this error number.
+    #[must_use]
+    pub fn is_errno(&self, errno: rustix::io::Errno) -> bool {
+        matches!(self, Self::System { errno: is, .. } if *is == errno.raw_os_error())
     }
 
     /// A function that turns an error number into the error of `call`.

@@ -1,11 +1,13 @@
 //! Who may come in: rules alone, no I/O but a look at the process table.
 //!
-//! The kernel says who is at the other end of a connection. A process belongs to the application if
+//! The kernel says who is at the other end of a connection. A process belongs to a group if it runs
+//! under the group's user. Else it belongs to the application if
 //! the hub's process is among its ancestors, and it runs under the same user; a child that the hub's
 //! process forked itself may run under another one (`setuid` in cluster settings). A worker, for its
 //! part, takes a segment only from its ancestor whom it expects, for anybody may take the name of a
 //! hub that is not there.
 
+use super::group::GroupName;
 use super::message::{Code, Hello, Malformed, PACKAGE, Refusal};
 use super::name::HubName;
 use crate::error::{Error, Result};
@@ -34,11 +36,32 @@ impl Host {
     }
 }
 
-/// Whether the process at the other end belongs to the application.
+/// Whether the process at the other end belongs to the application: to the group, if it is one, or
+/// else to the host's own family.
 ///
 /// # Errors
 /// A refusal, if it does not.
-pub fn check_peer(host: &Host, peer: Credentials) -> Result<(), Refusal> {
+pub fn check_peer(
+    host: &Host,
+    group: Option<&GroupName>,
+    peer: Credentials,
+) -> Result<(), Refusal> {
+    let Some(group) = group else {
+        return check_relative(host, peer);
+    };
+    if peer.uid == group.uid() {
+        return Ok(());
+    }
+    let reason = format!(
+        "process {} (user {}) may not join \"{group}\" of user {}",
+        peer.pid,
+        peer.uid,
+        group.uid()
+    );
+    Err(Refusal::new(Code::Stranger, reason))
+}
+
+fn check_relative(host: &Host, peer: Credentials) -> Result<(), Refusal> {
     let is_child = process::parent(peer.pid) == Some(host.process.pid);
     let is_known = is_child
         || is_descendant(peer.pid, host.process.pid, process::parent) && peer.uid == host.uid;
@@ -59,11 +82,12 @@ pub fn check_peer(host: &Host, peer: Credentials) -> Result<(), Refusal> {
 pub fn check_hello(peer: Credentials, hello: &Hello) -> Result<ProcessId, Refusal> {
     if hello.layout != layout::VERSION {
         let reason = format!(
-            "process {} has version {} of the package with layout {}, its primary has version \
-             {PACKAGE} with layout {}",
+            "process {} has version {} of the package with layout {}, process {} which it shares \
+             with has version {PACKAGE} with layout {}",
             peer.pid,
             hello.package,
             hello.layout,
+            std::process::id(),
             layout::VERSION
         );
         return Err(Refusal::new(Code::LayoutMismatch, reason));
@@ -76,8 +100,11 @@ pub fn check_hello(peer: Credentials, hello: &Hello) -> Result<ProcessId, Refusa
         return Ok(seen);
     }
     let reason = format!(
-        "process {} says that it is process {}: its pid namespace is another than its primary's",
-        peer.pid, hello.pid
+        "process {} says that it is process {}: its pid namespace is another than that of process \
+         {}",
+        peer.pid,
+        hello.pid,
+        std::process::id()
     );
     Err(Refusal::new(Code::OtherIdentity, reason))
 }
@@ -162,15 +189,15 @@ mod tests {
         let mut child = child();
         for uid in [host.uid, host.uid + 1] {
             let pid = child.id();
-            assert_eq!(check_peer(&host, Credentials { pid, uid }), Ok(()));
+            assert_eq!(check_peer(&host, None, Credentials { pid, uid }), Ok(()));
         }
         child.kill().unwrap();
         child.wait().unwrap();
 
         let parent = Credentials { pid: std::os::unix::process::parent_id(), uid: host.uid };
-        assert_eq!(check_peer(&host, parent).unwrap_err().code, Code::Stranger);
+        assert_eq!(check_peer(&host, None, parent).unwrap_err().code, Code::Stranger);
         let hidden = Credentials { pid: 0, ..parent };
-        assert_eq!(check_peer(&host, hidden).unwrap_err().code, Code::Stranger);
+        assert_eq!(check_peer(&host, None, hidden).unwrap_err().code, Code::Stranger);
     }
 
     #[test]

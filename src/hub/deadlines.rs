@@ -36,10 +36,10 @@ pub(super) struct Deadlines {
 }
 
 impl Deadlines {
-    /// Nothing but the ticks from `now` on.
+    /// Nothing but the ticks from `first` on.
     #[must_use]
-    pub(super) fn new(now: Instant) -> Self {
-        Self { tick: now + TICK, retries: HashMap::new() }
+    pub(super) fn new(first: Instant) -> Self {
+        Self { tick: first, retries: HashMap::new() }
     }
 
     /// Mending what a process left did not work: try again, later than the last time.
@@ -96,7 +96,7 @@ mod tests {
     #[test]
     fn ticks_come_every_second_and_never_pile_up() {
         let start = Instant::now();
-        let mut deadlines = Deadlines::new(start);
+        let mut deadlines = Deadlines::new(start + TICK);
         assert!(deadlines.due(start).is_empty());
         assert_eq!(deadlines.next(), start + TICK);
         assert_eq!(deadlines.due(start + TICK * 5), [Due::Tick]);

@@ -4,16 +4,15 @@
 //! whoever died unnoticed.
 
 use super::admission::{self, Host};
-use super::deadlines::{Deadlines, Due};
+use super::deadlines::{Deadlines, Due, TICK};
 use super::io::{Command, Event, Guest, GuestId};
-use super::mender::{Asker, Done, Job, is_of};
+use super::mender::{Asker, Done, Job};
 use super::message::{self, Code, Malformed, Refusal, Reply, Request, to_bytes};
-use super::{Mouth, Opened, Shared};
-use crate::error::Result;
-use crate::os::fd;
+use super::replaced::take_leave_of;
+use super::{Mouth, Shared};
 use crate::os::process::{self, ProcessId};
-use crate::segment::members;
 use crossbeam_channel::{Receiver, Sender, at, select};
+use rustix::fd::AsFd as _;
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -43,13 +42,15 @@ impl Desk {
     /// A desk that nobody has come to yet.
     #[must_use]
     pub(super) fn new(shared: Arc<Shared>, ear: Mouth, jobs: Sender<Job>) -> Self {
+        // Who died while a segment had no hub is to be mended after at once.
+        let first = if shared.opened().is_some() { Duration::ZERO } else { TICK };
         Self {
             shared,
             ear,
             jobs,
             visits: HashMap::new(),
             watched: HashSet::new(),
-            deadlines: Deadlines::new(Instant::now()),
+            deadlines: Deadlines::new(Instant::now() + first),
         }
     }
 
@@ -89,7 +90,8 @@ impl Desk {
     }
 
     fn on_connected(&mut self, guest: Arc<Guest>) {
-        if let Err(refusal) = admission::check_peer(&Host::current(), guest.peer) {
+        let group = self.shared.group.as_ref().map(|(name, _)| name);
+        if let Err(refusal) = admission::check_peer(&Host::current(), group, guest.peer) {
             self.refuse(&guest, refusal);
             return;
         }
@@ -123,6 +125,12 @@ impl Desk {
     }
 
     fn admit(&mut self, guest: &Arc<Guest>, process: ProcessId) {
+        if let Some(name) = self.shared.elsewhere() {
+            let reply = to_bytes(&Reply::Elsewhere { name });
+            let _ = guest.connection.send(&reply, &[]);
+            self.forget(guest.id);
+            return;
+        }
         let opened = match self.shared.open() {
             Ok(opened) => opened,
             Err(error) => {
@@ -131,9 +139,9 @@ impl Desk {
                 return;
             }
         };
-        let welcome = to_bytes(&Reply::welcome());
-        let file = Some(opened.segment.file());
-        if guest.connection.send(&welcome, file).is_err() {
+        let mut files = vec![opened.segment.file()];
+        files.extend(self.shared.group.as_ref().map(|(_, door)| door.listener.as_fd()));
+        if guest.connection.send(&to_bytes(&Reply::welcome()), &files).is_err() {
             self.forget(guest.id);
             return;
         }
@@ -162,7 +170,7 @@ impl Desk {
 
     fn refuse(&mut self, guest: &Guest, refusal: Refusal) {
         // Who does not read this is not let in either.
-        let _ = guest.connection.send(&to_bytes(&Reply::Refused(refusal)), None);
+        let _ = guest.connection.send(&to_bytes(&Reply::Refused(refusal)), &[]);
         self.forget(guest.id);
     }
 
@@ -178,39 +186,13 @@ impl Desk {
         let Some(process) = visit.and_then(|visit| visit.admitted) else {
             return;
         };
+        let opened = self.shared.opened();
         // What cannot be found out is no reason to take anything from anybody.
-        let is_replaced = self.take_leave_of(process).unwrap_or(false);
+        let is_replaced =
+            opened.is_some_and(|opened| take_leave_of(&opened.segment, process).unwrap_or(false));
         if is_replaced || !self.watched.contains(&process) {
             self.mend_after(process);
         }
-    }
-
-    /// Says goodbye for the members of a process that has replaced its program (execve): the new one
-    /// has its pid, start time and pidfd. Gives whether there were any.
-    ///
-    /// The kernel ends all other threads of a process and takes its memory away before it closes its
-    /// connection. So who lives on without having mapped the segment has no member left; who has only
-    /// lost its connection still has it mapped. Members that join meanwhile are not meant: those that
-    /// are were there before the look. And no program that came after is let in before, for its hello
-    /// comes to this thread later than the end of the old connection.
-    fn take_leave_of(&self, process: ProcessId) -> Result<bool> {
-        let Some(Opened { segment, .. }) = self.shared.opened() else {
-            return Ok(false);
-        };
-        let (region, layout) = (segment.region(), segment.layout());
-        let mut members = members::all(region, layout)?;
-        members.retain(|info| is_of(info, process) && !info.has_left);
-        let file = fd::identity(segment.file())?;
-        // Where not even this process is seen to have mapped it, nothing is to be learnt from that.
-        let is_replaced = !members.is_empty()
-            && process.maps(file) == Some(false)
-            && self.shared.process().maps(file) == Some(true);
-        if is_replaced {
-            for info in &members {
-                members::abandon(region, layout, info.id)?;
-            }
-        }
-        Ok(is_replaced)
     }
 
     fn on_done(&mut self, done: &Done) {

@@ -61,7 +61,7 @@ enum Source {
 /// The thread's own state.
 #[derive(Debug)]
 pub(super) struct Ear {
-    listener: Listener,
+    listener: Arc<Listener>,
     bell: Arc<Bell>,
     events: Sender<Event>,
     commands: Receiver<Command>,
@@ -80,7 +80,7 @@ impl Ear {
     /// An ear that has heard nothing yet.
     #[must_use]
     pub(super) fn new(
-        listener: Listener,
+        listener: Arc<Listener>,
         bell: Arc<Bell>,
         events: Sender<Event>,
         commands: Receiver<Command>,

@@ -100,9 +100,7 @@ pub(super) fn run(shared: &Shared, jobs: &Receiver<Job>, done: &Sender<Done>) {
             }
         }
     }
-    if let Some(Opened { segment, me }) = shared.opened() {
-        let _ = members::leave(segment.region(), segment.layout(), *me);
-    }
+    shared.resign();
 }
 
 /// Removes what has expired from the cache, and frees what former caches have left, in small steps
@@ -133,7 +131,7 @@ impl Asker {
         match self {
             Self::Guest(guest) => {
                 let reply = to_bytes(&Reply::Mended { freed });
-                let _ = guest.connection.send(&reply, None);
+                let _ = guest.connection.send(&reply, &[]);
             }
             Self::Local(sender) => {
                 let _ = sender.send(freed);

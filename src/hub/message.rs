@@ -3,8 +3,10 @@
 //! ```text
 //! worker                                         hub
 //!   {"kind":"hello", "layout":1, "pid":..}  ->
-//!                                           <-   {"kind":"welcome", ..} and the segment's descriptor
+//!                                           <-   {"kind":"welcome", ..} and the segment's descriptor,
+//!                                                in a group also that of the listening socket
 //!                                           or   {"kind":"refused", "code":.., "reason":..}
+//!                                           or   {"kind":"elsewhere", "name":..}
 //!   {"kind":"mend"}                         ->         when all slots are taken
 //!                                           <-   {"kind":"mended", "freed":7}
 //! ```
@@ -56,6 +58,11 @@ pub enum Reply {
     },
     /// There is nothing for you here.
     Refused(Refusal),
+    /// The hub's process shares by a name: join it there.
+    Elsewhere {
+        /// The name of the group.
+        name: String,
+    },
     /// What the dead had left is mended.
     Mended {
         /// How many slots that has freed.

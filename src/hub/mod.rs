@@ -1,4 +1,5 @@
-//! The hub: a few threads in one process of the application, the primary.
+//! The hub: a few threads in one process of the application: the primary, or one of those that share
+//! by a name ([`group`]).
 //!
 //! It admits processes and hands them the segment's descriptor, learns of deaths and has what the
 //! dead left mended, and gives memory back. **It holds no truth and no operation goes through it**:
@@ -17,12 +18,15 @@
 pub mod admission;
 mod deadlines;
 mod desk;
+pub mod group;
 mod io;
 mod mender;
 pub mod message;
 pub mod name;
+mod replaced;
 mod trim;
 
+pub use group::GroupName;
 pub use name::HubName;
 
 use crate::error::{Error, Result};
@@ -31,13 +35,16 @@ use crate::os::process::ProcessId;
 use crate::os::socket::{Connection, Listener};
 use crate::os::spawn;
 use crate::segment::Segment;
+use crate::segment::host;
 use crate::segment::layout::Layout;
 use crate::segment::members::{self, MemberId};
 use crate::store::{self, Settings};
 use crossbeam_channel::{Receiver, Sender, bounded, unbounded};
 use desk::Desk;
+use group::Door;
 use io::{Command, Ear};
 use mender::{Asker, Job};
+use rustix::io::Errno;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::thread::JoinHandle;
@@ -54,10 +61,14 @@ struct Opened {
 #[derive(Debug)]
 struct Shared {
     name: HubName,
+    /// Those that it looks after, if they are not its process's own workers.
+    group: Option<(GroupName, Door)>,
     settings: Mutex<Settings>,
     /// Whether somebody has configured them.
     is_chosen: AtomicBool,
     opened: OnceLock<Opened>,
+    /// The name of the group that its workers shall join instead.
+    elsewhere: Mutex<Option<String>>,
 }
 
 /// How the desk talks to the ear.
@@ -96,7 +107,9 @@ pub fn start(default: Settings) -> Result<&'static Hub> {
     }
     let name = HubName::of(ProcessId::current());
     let hub = match Hub::open(name.clone(), default, None) {
-        Err(error) if is_taken(&error) && is_ours(&name) => Hub::elsewhere(name, default),
+        Err(error) if error.is_errno(Errno::ADDRINUSE) && is_ours(&name) => {
+            Hub::elsewhere(name, default)
+        }
         hub => hub?,
     };
     Ok(HUB.get_or_init(|| hub))
@@ -108,20 +121,54 @@ impl Hub {
     ///
     /// # Errors
     /// [`Error::System`], with `ADDRINUSE` if somebody listens there; [`Error::TooManyMembers`] if
-    /// the segment has no slot for it.
+    /// the segment has no slot for it; [`Error::Refused`] if it has another host.
     pub fn open(name: HubName, settings: Settings, segment: Option<Arc<Segment>>) -> Result<Self> {
-        let listener = Listener::bind(&name.to_string())?;
-        let shared = Arc::new(Shared::new(name, settings));
+        let listener = Arc::new(Listener::bind(&name.to_string())?);
+        let shared = Shared::new(name, settings, None);
         if let Some(segment) = segment {
-            shared.take(segment)?;
+            shared.take(segment)?.ok_or_else(|| Error::Refused("it has another host".into()))?;
         }
-        let threads = Some(Threads::start(&shared, listener)?);
-        Ok(Self { shared, threads })
+        Self::start(shared, listener)
+    }
+
+    /// Starts the hub of a group for a segment that it takes over; `None` if another process hosts
+    /// that one already, or may still.
+    ///
+    /// # Errors
+    /// [`Error::TooManyMembers`] if the segment has no slot for it; [`Error::System`].
+    pub fn lead(group: GroupName, door: Door, segment: Arc<Segment>) -> Result<Option<Self>> {
+        let listener = Arc::clone(&door.listener);
+        let name = HubName::of(ProcessId::current());
+        let shared = Shared::new(name, Settings::default(), Some((group, door)));
+        if shared.take(segment)?.is_none() {
+            return Ok(None);
+        }
+        Self::start(shared, listener).map(Some)
+    }
+
+    fn start(shared: Shared, listener: Arc<Listener>) -> Result<Self> {
+        let shared = Arc::new(shared);
+        let threads = Threads::start(&shared, listener).inspect_err(|_| shared.resign())?;
+        Ok(Self { shared, threads: Some(threads) })
+    }
+
+    /// From now on the workers of this process are told to join a group instead; `None`: no longer.
+    ///
+    /// # Errors
+    /// [`Error::AlreadyOpen`] if some have got the segment of this hub.
+    pub fn refer(&self, group: Option<&str>) -> Result<()> {
+        // The lock: no segment is made meanwhile.
+        let _settings = lock(&self.shared.settings);
+        if group.is_some() && self.shared.opened().is_some() {
+            return Err(Error::AlreadyOpen);
+        }
+        *lock(&self.shared.elsewhere) = group.map(str::to_owned);
+        Ok(())
     }
 
     /// The hub is that of another copy of the package in this process.
     fn elsewhere(name: HubName, settings: Settings) -> Self {
-        let shared = Arc::new(Shared::new(name, settings));
+        let shared = Arc::new(Shared::new(name, settings, None));
         Self { shared, threads: None }
     }
 
@@ -192,9 +239,15 @@ impl Hub {
 }
 
 impl Shared {
-    const fn new(name: HubName, settings: Settings) -> Self {
-        let settings = Mutex::new(settings);
-        Self { name, settings, is_chosen: AtomicBool::new(false), opened: OnceLock::new() }
+    const fn new(name: HubName, settings: Settings, group: Option<(GroupName, Door)>) -> Self {
+        Self {
+            name,
+            group,
+            settings: Mutex::new(settings),
+            is_chosen: AtomicBool::new(false),
+            opened: OnceLock::new(),
+            elsewhere: Mutex::new(None),
+        }
     }
 
     /// The segment if it exists.
@@ -211,14 +264,45 @@ impl Shared {
         if let Some(opened) = self.opened.get() {
             return Ok(opened);
         }
-        self.take(Arc::new(store::create_with(*settings)?))
+        if let Some(name) = self.elsewhere() {
+            return Err(Error::Refused(format!("it is to be found by the name \"{name}\"")));
+        }
+        let opened = self.take(Arc::new(store::create_with(*settings)?))?;
+        opened.ok_or_else(|| Error::Refused("a new segment has a host".into()))
     }
 
-    /// Takes a slot of the segment for the hub, before anybody else can take the last one.
-    fn take(&self, segment: Arc<Segment>) -> Result<&Opened> {
-        let process = self.process();
-        let me = members::join(segment.region(), segment.layout(), process, members::HUB)?;
-        Ok(self.opened.get_or_init(|| Opened { segment, me }))
+    /// The name of the group that the workers shall join instead.
+    fn elsewhere(&self) -> Option<String> {
+        lock(&self.elsewhere).clone()
+    }
+
+    /// Takes a slot of the segment for the hub, before anybody else can take the last one, and makes
+    /// it the host; `None` if another is.
+    fn take(&self, segment: Arc<Segment>) -> Result<Option<&Opened>> {
+        let (region, layout) = (segment.region(), segment.layout());
+        let is_gone = |host: &_| replaced::is_gone(&segment, host);
+        // Most that ask find another, and need no slot for that.
+        if host::current(region, layout)?.is_some_and(|host| !is_gone(&host)) {
+            return Ok(None);
+        }
+        let me = members::join(region, layout, self.process(), members::HUB)?;
+        match host::claim(region, layout, me, is_gone) {
+            Ok(true) => Ok(Some(self.opened.get_or_init(|| Opened { segment, me }))),
+            other => {
+                members::leave(region, layout, me)?;
+                other.map(|_| None)
+            }
+        }
+    }
+
+    /// Lets another be the host, and leaves.
+    fn resign(&self) {
+        let Some(Opened { segment, me }) = self.opened() else {
+            return;
+        };
+        // Its slot was good when it was taken.
+        let _ = host::release(segment.region(), *me);
+        let _ = members::leave(segment.region(), segment.layout(), *me);
     }
 
     const fn process(&self) -> ProcessId {
@@ -235,7 +319,7 @@ impl Mouth {
 }
 
 impl Threads {
-    fn start(shared: &Arc<Shared>, listener: Listener) -> Result<Self> {
+    fn start(shared: &Arc<Shared>, listener: Arc<Listener>) -> Result<Self> {
         let bell = Arc::new(Bell::new()?);
         let (events, hear_events) = unbounded();
         let (commands, hear_commands) = unbounded();
@@ -279,12 +363,6 @@ impl Drop for Threads {
             let _ = handle.join();
         }
     }
-}
-
-/// Whether it says that somebody has the name already.
-fn is_taken(error: &Error) -> bool {
-    let in_use = rustix::io::Errno::ADDRINUSE.raw_os_error();
-    matches!(error, Error::System { errno, .. } if *errno == in_use)
 }
 
 /// Whether it is this process that listens there.

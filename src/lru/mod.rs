@@ -179,6 +179,29 @@ impl Lru {
         held.commit(&mut changes)
     }
 
+    /// Takes part in a cache that has these options already, and keeps what is in it: this member is
+    /// the heir and measures from now on, if it wants to. `false`: the cache has other options, and
+    /// nothing was done.
+    ///
+    /// # Errors
+    /// As for [`Lru::remove`].
+    pub fn adopt_options(&self, options: &Options) -> Result<bool> {
+        let (held, cache) = self.hold()?;
+        if !cache.rules.are_of(options) {
+            return Ok(false);
+        }
+        let mut changes = held.changes();
+        for (field, is_wanted) in
+            [(word::HEIR, options.disposes), (word::MEASURER, options.measures)]
+        {
+            if is_wanted {
+                changes.set(cache.at(field), self.me.to_word())?;
+            }
+        }
+        held.commit(&mut changes)?;
+        Ok(true)
+    }
+
     /// Makes room for something that is no entry of the cache, which gives way to it; `false`: there
     /// is nothing that would help.
     ///

@@ -104,6 +104,15 @@ impl Rules {
         Ok(Self { max, max_age, since: word(cache::SINCE)?, heir, measurer, flags })
     }
 
+    /// Whether they are those of these options, whoever is the heir or measures.
+    #[expect(clippy::float_cmp, reason = "what was stored is stored again")]
+    pub(super) fn are_of(&self, options: &Options) -> bool {
+        let chosen = STALE | NO_DISPOSE_ON_SET | UPDATE_AGE_ON_GET;
+        self.max == options.bound()
+            && self.max_age == options.limit()
+            && self.flags & chosen == options.flags() & chosen
+    }
+
     /// Whether an entry of that time has expired.
     #[inline]
     pub(super) fn is_expired(&self, used_at: f64, now: f64) -> bool {

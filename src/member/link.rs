@@ -1,157 +1,274 @@
-//! The connection of this process to a hub, and the segment that it got from there.
+//! How this process stands with a hub, and the segment that it has from there.
 //!
-//! It is made once, by the first environment that attaches; others that come meanwhile wait for it.
-//! It stays open for as long as the process lives: its end tells the hub to look whether the process
-//! is dead, and tells the process that the hub is gone. Then a thread asks again under the same
-//! name, less and less often, until the process that had the name is dead: no other can have it.
+//! The first environment that attaches asks for it; others that come meanwhile wait for that. The
+//! connection stays open for as long as the process lives: its end tells the hub to look whether the
+//! process is dead, and tells the process that the hub is gone. Then a thread looks for the next one,
+//! or becomes the host itself ([`super::tree`], [`super::group`]). A group is left with the last
+//! environment.
 
-use super::notify;
 use super::waker::Notice;
-use crate::error::{Error, Result};
-use crate::hub::admission::{check_hub, refused};
-use crate::hub::message::{Hello, Reply, Request, parse, to_bytes};
-use crate::hub::name::HubName;
-use crate::os::process::ProcessId;
+use super::{group, notify, tree};
+use crate::error::Result;
+use crate::hub::group::Door;
+use crate::hub::message::{Reply, Request, parse, to_bytes};
+use crate::hub::{GroupName, Hub, HubName};
 use crate::os::socket::{Connection, Received};
 use crate::os::{fd, spawn};
 use crate::segment::Segment;
+use crate::store::Settings;
 use crossbeam_channel::{Receiver, Sender, unbounded};
 use dashmap::DashMap;
-use rustix::fd::{AsFd, OwnedFd};
+use rustix::fd::{AsFd as _, OwnedFd};
 use std::sync::{Arc, Condvar, LazyLock, Mutex, MutexGuard, PoisonError};
+use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 /// The links of this process: one, but in tests and where a process has two primaries.
-static LINKS: LazyLock<DashMap<HubName, Arc<Link>>> = LazyLock::new(DashMap::new);
+static LINKS: LazyLock<DashMap<Way, Arc<Link>>> = LazyLock::new(DashMap::new);
 
 /// How long the hub must be gone before anybody is told.
 const LOST_AFTER: Duration = Duration::from_millis(300);
-/// Pauses between two attempts to find the hub again.
-const FIRST_PAUSE: Duration = Duration::from_millis(20);
-const LONGEST_PAUSE: Duration = Duration::from_secs(5);
-/// How long a hub may take to answer then.
-const ANSWER_WITHIN: Duration = Duration::from_secs(1);
 
-/// How this process stands with a hub.
+/// Where the hub is to be found.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub(super) enum Way {
+    /// In the process of this name.
+    Tree(HubName),
+    /// In one of those that share by this name; in this one, if it is the first.
+    Group(GroupName),
+}
+
+/// What was found there.
+#[derive(Debug)]
+pub(super) enum Found {
+    /// A hub that has admitted this process.
+    Guest { file: OwnedFd, door: Option<Door>, connection: Arc<Connection> },
+    /// Nothing: this process hosts the hub now.
+    Host { segment: Arc<Segment>, door: Door, hub: Hub },
+    /// A hub whose process shares by a name.
+    Elsewhere(String),
+}
+
+/// What is kept from when the hub is found, whatever becomes of it.
+#[derive(Debug)]
+pub(super) struct Watched {
+    pub(super) segment: Arc<Segment>,
+    pub(super) door: Option<Door>,
+    is_left: Mutex<bool>,
+    leaving: Condvar,
+}
+
 #[derive(Debug)]
 enum State {
     /// Nobody has asked yet, or there was no answer.
     Apart,
-    /// Somebody is asking.
-    Asking,
+    /// Somebody is asking, or leaving.
+    Busy,
     /// Connected.
-    Together(Arc<Segment>, Arc<Connection>),
+    Guest(Arc<Watched>, Arc<Connection>),
+    /// The hub is here.
+    Host(Arc<Watched>, Arc<Hub>),
     /// It was connected, and has the segment.
-    Left(Arc<Segment>),
+    Alone(Arc<Watched>),
+}
+
+#[derive(Debug)]
+struct Inner {
+    state: State,
+    /// Environments that are attached.
+    stays: usize,
 }
 
 /// The connection of this process to one hub.
 #[derive(Debug)]
 pub(super) struct Link {
-    name: HubName,
-    state: Mutex<State>,
+    way: Way,
+    inner: Mutex<Inner>,
     changed: Condvar,
     /// One asks for room at a time.
     asking: Mutex<()>,
     mended: (Sender<u64>, Receiver<u64>),
+    thread: Mutex<Option<JoinHandle<()>>>,
+}
+
+/// An environment's share of the link. The process leaves a group when the last one is dropped.
+#[derive(Debug)]
+pub(super) struct Stay {
+    pub(super) link: Arc<Link>,
+    pub(super) segment: Arc<Segment>,
+}
+
+/// What has become of what was found.
+enum Settled {
+    In(State, Arc<Segment>),
+    Elsewhere(String),
+}
+
+/// What an environment gets that asks.
+#[derive(Debug)]
+pub(super) enum Entered {
+    /// It is in.
+    Stay(Stay),
+    /// It shall join the group of this name.
+    Elsewhere(String),
+}
+
+impl Watched {
+    fn new(segment: Arc<Segment>, door: Option<Door>) -> Self {
+        Self { segment, door, is_left: Mutex::new(false), leaving: Condvar::new() }
+    }
+
+    /// Whether this process leaves.
+    pub(super) fn is_left(&self) -> bool {
+        *lock(&self.is_left)
+    }
+
+    /// Waits, but not for longer than this process stays.
+    pub(super) fn rest(&self, pause: Duration) {
+        let is_left = lock(&self.is_left);
+        let _ = self.leaving.wait_timeout_while(is_left, pause, |is_left| !*is_left);
+    }
+
+    /// Whether a file is that of this segment.
+    pub(super) fn is_same(&self, file: &OwnedFd) -> bool {
+        let ours = fd::identity(self.segment.file()).ok();
+        ours.is_some() && ours == fd::identity(file.as_fd()).ok()
+    }
+
+    fn leave(&self) {
+        *lock(&self.is_left) = true;
+        self.leaving.notify_all();
+    }
 }
 
 impl Link {
-    /// The link to the hub of this name.
-    pub(super) fn of(name: &HubName) -> Arc<Self> {
-        let link = LINKS.entry(name.clone()).or_insert_with(|| {
+    /// The link that leads there.
+    pub(super) fn of(way: Way) -> Arc<Self> {
+        let link = LINKS.entry(way.clone()).or_insert_with(|| {
             Arc::new(Self {
-                name: name.clone(),
-                state: Mutex::new(State::Apart),
+                way,
+                inner: Mutex::new(Inner { state: State::Apart, stays: 0 }),
                 changed: Condvar::new(),
                 asking: Mutex::default(),
                 mended: unbounded(),
+                thread: Mutex::default(),
             })
         });
         Arc::clone(&link)
     }
 
-    /// The segment of the hub; asks for it if nobody has. `None`: no hub answers by `deadline`.
+    /// The segment; asks for it if nobody has, or makes it of these settings. `None`: no hub answers
+    /// by `deadline`.
     ///
     /// # Errors
-    /// What the hub refuses with; [`Error::System`].
-    pub(super) fn segment(self: &Arc<Self>, deadline: Instant) -> Result<Option<Arc<Segment>>> {
-        let mut state = lock(&self.state);
+    /// What the hub refuses with; [`crate::error::Error::System`].
+    pub(super) fn enter(
+        self: &Arc<Self>,
+        settings: Settings,
+        deadline: Instant,
+    ) -> Result<Option<Entered>> {
+        let mut inner = lock(&self.inner);
         loop {
-            match &*state {
+            match &inner.state {
                 // Who has the segment needs no hub to go on.
-                State::Together(segment, _) | State::Left(segment) => {
-                    return Ok(Some(Arc::clone(segment)));
+                State::Guest(watched, _) | State::Host(watched, _) | State::Alone(watched) => {
+                    let segment = Arc::clone(&watched.segment);
+                    inner.stays += 1;
+                    return Ok(Some(Entered::Stay(Stay { link: Arc::clone(self), segment })));
                 }
                 State::Apart => break,
-                State::Asking => {}
+                State::Busy => {}
             }
             let left = deadline.saturating_duration_since(Instant::now());
             if left.is_zero() {
                 return Ok(None);
             }
-            let woken = self.changed.wait_timeout(state, left);
-            state = woken.unwrap_or_else(PoisonError::into_inner).0;
+            let woken = self.changed.wait_timeout(inner, left);
+            inner = woken.unwrap_or_else(PoisonError::into_inner).0;
         }
-        *state = State::Asking;
-        drop(state);
-        let asked = self.ask(deadline);
-        let next = match &asked {
-            Ok(Some((segment, connection))) => {
-                State::Together(Arc::clone(segment), Arc::clone(connection))
-            }
-            _ => State::Apart,
+        inner.state = State::Busy;
+        drop(inner);
+        let asked = match &self.way {
+            Way::Tree(name) => tree::knock(name, deadline),
+            Way::Group(name) => group::join(name, settings, deadline),
         };
-        self.enter(next);
-        Ok(asked?.map(|(segment, _)| segment))
+        let entered = asked.and_then(|found| found.map(|found| self.settle(found)).transpose());
+        let mut inner = lock(&self.inner);
+        inner.state = State::Apart;
+        let result = entered.map(|settled| {
+            settled.map(|settled| match settled {
+                Settled::Elsewhere(name) => Entered::Elsewhere(name),
+                Settled::In(state, segment) => {
+                    inner.state = state;
+                    inner.stays += 1;
+                    Entered::Stay(Stay { link: Arc::clone(self), segment })
+                }
+            })
+        });
+        self.changed.notify_all();
+        result
     }
 
     /// Has the hub mend after the dead, and waits until it has.
     pub(super) fn make_room(&self, timeout: Duration) -> Option<u64> {
         let _one = lock(&self.asking);
-        let connection = match &*lock(&self.state) {
-            State::Together(_, connection) => Arc::clone(connection),
+        let connection = match &lock(&self.inner).state {
+            State::Guest(_, connection) => Ok(Arc::clone(connection)),
+            State::Host(_, hub) => Err(Arc::clone(hub)),
             _ => return None,
+        };
+        let connection = match connection {
+            Ok(connection) => connection,
+            Err(hub) => return Some(hub.make_room(timeout)),
         };
         let (_, mended) = &self.mended;
         // An answer that came too late for who asked.
         mended.try_iter().for_each(drop);
-        connection.send(&to_bytes(&Request::Mend), None).ok()?;
+        connection.send(&to_bytes(&Request::Mend), &[]).ok()?;
         mended.recv_timeout(timeout).ok()
     }
 
-    fn ask(self: &Arc<Self>, deadline: Instant) -> Result<Option<(Arc<Segment>, Arc<Connection>)>> {
-        let Some((connection, file)) = knock(&self.name, deadline)? else {
-            return Ok(None);
-        };
-        let segment = Arc::new(Segment::attach(file)?);
-        let connection = Arc::new(connection);
-        let link = Arc::clone(self);
-        let watched = (Arc::clone(&segment), Arc::clone(&connection));
-        spawn("csm-link", move || link.watch(&watched.0, watched.1))?;
-        Ok(Some((segment, connection)))
+    fn settle(self: &Arc<Self>, found: Found) -> Result<Settled> {
+        match found {
+            Found::Elsewhere(name) => Ok(Settled::Elsewhere(name)),
+            Found::Host { segment, door, hub } => {
+                let watched = Watched::new(Arc::clone(&segment), Some(door));
+                Ok(Settled::In(State::Host(Arc::new(watched), Arc::new(hub)), segment))
+            }
+            Found::Guest { file, door, connection } => {
+                let segment = Arc::new(Segment::attach(file)?);
+                let watched = Arc::new(Watched::new(Arc::clone(&segment), door));
+                let link = Arc::clone(self);
+                let seen = (Arc::clone(&watched), Arc::clone(&connection));
+                let thread = spawn("csm-link", move || link.watch(&seen.0, seen.1))?;
+                *lock(&self.thread) = Some(thread);
+                Ok(Settled::In(State::Guest(watched, connection), segment))
+            }
+        }
     }
 
-    fn enter(&self, next: State) {
-        *lock(&self.state) = next;
-        self.changed.notify_all();
-    }
-
-    /// Listens to the hub, and for it once it is gone.
-    fn watch(&self, segment: &Arc<Segment>, mut connection: Arc<Connection>) {
+    /// Listens to the hub, and for the next one once it is gone.
+    fn watch(&self, watched: &Arc<Watched>, mut connection: Arc<Connection>) {
         loop {
             self.hear(&connection);
             drop(connection);
-            self.enter(State::Left(Arc::clone(segment)));
-            // When the primary ends, its workers are about to: nothing to speak of.
-            std::thread::sleep(LOST_AFTER);
-            notify(segment, Notice::HubLost);
-            let Some(found) = self.find_again(segment) else {
+            if !self.change(watched, State::Alone(Arc::clone(watched))) {
                 return;
+            }
+            let (next, is_told) = self.find_again(watched);
+            let Some(next) = next else { return };
+            let (state, heard) = match next {
+                Found::Guest { connection, .. } => {
+                    (State::Guest(Arc::clone(watched), Arc::clone(&connection)), Some(connection))
+                }
+                Found::Host { hub, .. } => (State::Host(Arc::clone(watched), Arc::new(hub)), None),
+                Found::Elsewhere(_) => return,
             };
-            connection = Arc::new(found);
-            self.enter(State::Together(Arc::clone(segment), Arc::clone(&connection)));
-            notify(segment, Notice::HubFound);
+            if self.change(watched, state) && is_told {
+                notify(&watched.segment, Notice::HubFound);
+            }
+            let Some(heard) = heard else { return };
+            connection = heard;
         }
     }
 
@@ -170,55 +287,73 @@ impl Link {
         }
     }
 
-    /// Asks again and again until a hub has the same segment; `None` if none ever can.
-    fn find_again(&self, segment: &Segment) -> Option<Connection> {
-        let mut pause = FIRST_PAUSE;
-        loop {
-            std::thread::sleep(pause);
-            pause = (pause * 2).min(LONGEST_PAUSE);
-            if self.name.process().is_dead() {
-                return None;
+    /// The next hub, and whether anybody was told that there is none.
+    fn find_again(&self, watched: &Watched) -> (Option<Found>, bool) {
+        match &self.way {
+            Way::Tree(name) => {
+                // When the primary ends, its workers are about to: nothing to speak of.
+                watched.rest(LOST_AFTER);
+                notify(&watched.segment, Notice::HubLost);
+                (tree::find_again(name, watched), true)
             }
-            // Refused, or an error: it may be another time.
-            let Ok(Some((connection, file))) = knock(&self.name, Instant::now() + ANSWER_WITHIN)
-            else {
-                continue;
-            };
-            let theirs = fd::identity(file.as_fd()).ok();
-            let ours = fd::identity(segment.file()).ok();
-            // The members here are in the old segment; nobody can bring them over to a new one.
-            return (ours.is_some() && ours == theirs).then_some(connection);
+            Way::Group(name) => {
+                let tell = || notify(&watched.segment, Notice::HubLost);
+                group::find_again(name, watched, LOST_AFTER, tell)
+            }
+        }
+    }
+
+    /// Changes the state, unless this process leaves. Gives whether it does not.
+    fn change(&self, watched: &Watched, next: State) -> bool {
+        let mut inner = lock(&self.inner);
+        let is_here = !watched.is_left();
+        if is_here {
+            inner.state = next;
+            self.changed.notify_all();
+        }
+        is_here
+    }
+
+    /// An environment has left; with the last one, the process leaves the group.
+    fn leave(&self) {
+        let state = {
+            let mut inner = lock(&self.inner);
+            inner.stays = inner.stays.saturating_sub(1);
+            if inner.stays > 0 || self.group().is_none() {
+                return;
+            }
+            if let State::Guest(watched, _) | State::Host(watched, _) | State::Alone(watched) =
+                &inner.state
+            {
+                watched.leave();
+            }
+            std::mem::replace(&mut inner.state, State::Busy)
+        };
+        // The hub ends with the state, and the watching thread without a connection.
+        if let State::Guest(_, connection) = &state {
+            connection.close();
+        }
+        if let Some(thread) = lock(&self.thread).take() {
+            let _ = thread.join();
+        }
+        drop(state);
+        lock(&self.inner).state = State::Apart;
+        self.changed.notify_all();
+    }
+
+    /// The name of the group, if it is one.
+    pub(super) const fn group(&self) -> Option<&GroupName> {
+        match &self.way {
+            Way::Group(name) => Some(name),
+            Way::Tree(_) => None,
         }
     }
 }
 
-/// Asks a hub for admission and its segment; `None` if nobody answers by `deadline`.
-fn knock(name: &HubName, deadline: Instant) -> Result<Option<(Connection, OwnedFd)>> {
-    let Some(connection) = Connection::open(&name.to_string(), deadline)? else {
-        return Ok(None);
-    };
-    check_hub(name, connection.peer()?)?;
-    let hello = Request::Hello(Hello::of(ProcessId::current()));
-    // Who is refused by its credentials alone may find the connection closed: the answer is there.
-    let sent = connection.send(&to_bytes(&hello), None);
-    match connection.receive(Some(deadline))? {
-        Received::Nothing => Ok(None),
-        Received::Message(text, file) => Ok(Some((connection, admitted(&text, file)?))),
-        Received::Closed => sent.map(|()| None),
-        Received::TooLong => Err(not_understood()),
+impl Drop for Stay {
+    fn drop(&mut self) {
+        self.link.leave();
     }
-}
-
-fn admitted(text: &[u8], file: Option<OwnedFd>) -> Result<OwnedFd> {
-    match (parse(text), file) {
-        (Ok(Reply::Welcome { .. }), Some(file)) => Ok(file),
-        (Ok(Reply::Refused(refusal)), _) => Err(refused(refusal)),
-        _ => Err(not_understood()),
-    }
-}
-
-fn not_understood() -> Error {
-    Error::Refused("the hub's answer cannot be understood".into())
 }
 
 /// Nothing here leaves what it has locked half changed.

@@ -1,27 +1,31 @@
 //! A member: one JavaScript environment (a main thread or a `worker_thread`), attached.
 //!
-//! A process connects and maps once (`link.rs`); each of its environments has a slot of its own and,
+//! A process connects and maps once (`link.rs`), to the hub of its primary (`tree.rs`) or of those that
+//! share by a name (`group.rs`); each of its environments has a slot of its own and,
 //! from when it first wants to hear of something, a wake thread (`waker.rs`).
 
+mod greeting;
+mod group;
 mod link;
 mod news;
+mod tree;
 mod waker;
 
 pub use news::News;
 pub use waker::{Listener, Notice, Waker};
 
 use crate::error::{Error, Result};
-use crate::hub::{Hub, HubName};
+use crate::hub::{GroupName, Hub, HubName};
 use crate::latch::PATIENCE;
 use crate::locks::{self, Locks, Spinner, Ticket};
 use crate::lru::Lru;
 use crate::os::process::ProcessId;
 use crate::segment::Segment;
 use crate::segment::members::{self, MemberId};
-use crate::store::Store;
+use crate::store::{Settings, Store};
 use crate::watches::{self, Watches};
 use dashmap::DashMap;
-use link::Link;
+use link::{Entered, Link, Stay, Way};
 use std::collections::VecDeque;
 use std::sync::{Arc, LazyLock};
 use std::time::{Duration, Instant};
@@ -39,6 +43,8 @@ pub enum Role<'h> {
     Primary(&'h Hub),
     /// It asks the hub of this name; see [`HubName::expected`].
     Worker(HubName),
+    /// It joins the group of this name, or begins it with a segment of these settings.
+    Group(GroupName, Settings),
 }
 
 /// An attached environment. Dropping it says goodbye: its slot is free for another.
@@ -53,6 +59,8 @@ pub struct Member {
     /// How often it has looked everywhere.
     looks: u32,
     waker: Arc<Waker>,
+    /// Dropped last: when the slot is free.
+    stay: Option<Stay>,
 }
 
 impl Member {
@@ -67,27 +75,56 @@ impl Member {
         match how {
             Role::Primary(hub) if hub.is_here() => {
                 let segment = hub.segment()?;
-                Self::join(&segment, thread, || _ = hub.make_room(ROOM_WITHIN)).map(Some)
+                Self::join(&segment, None, thread, || _ = hub.make_room(ROOM_WITHIN)).map(Some)
             }
-            Role::Primary(hub) => Self::attach_by(hub.name(), thread, timeout),
-            Role::Worker(name) => Self::attach_by(name, thread, timeout),
+            Role::Primary(hub) => Self::attach_to_tree(hub.name(), thread, timeout),
+            Role::Worker(name) => Self::attach_to_tree(name, thread, timeout),
+            Role::Group(name, settings) => {
+                Self::attach_to_group(name.clone(), *settings, thread, timeout)
+            }
         }
     }
 
-    fn attach_by(name: &HubName, thread: u64, timeout: Duration) -> Result<Option<Self>> {
-        let link = Link::of(name);
-        let Some(segment) = link.segment(Instant::now() + timeout)? else {
+    fn attach_to_tree(name: &HubName, thread: u64, timeout: Duration) -> Result<Option<Self>> {
+        let link = Link::of(Way::Tree(name.clone()));
+        match link.enter(Settings::default(), Instant::now() + timeout)? {
+            Some(Entered::Stay(stay)) => Self::join_by(stay, thread).map(Some),
+            Some(Entered::Elsewhere(group)) => {
+                let name = GroupName::of(&group)?;
+                Self::attach_to_group(name, Settings::default(), thread, timeout)
+            }
             // A hub of another layout has another name, and so does not answer either.
-            return match name.other_layout() {
+            None => match name.other_layout() {
                 Some(theirs) => Err(Error::LayoutMismatch { ours: name.layout(), theirs }),
                 None => Ok(None),
-            };
-        };
-        Self::join(&segment, thread, || _ = link.make_room(ROOM_WITHIN)).map(Some)
+            },
+        }
+    }
+
+    fn attach_to_group(
+        name: GroupName,
+        settings: Settings,
+        thread: u64,
+        timeout: Duration,
+    ) -> Result<Option<Self>> {
+        match Link::of(Way::Group(name)).enter(settings, Instant::now() + timeout)? {
+            Some(Entered::Stay(stay)) => Self::join_by(stay, thread).map(Some),
+            Some(Entered::Elsewhere(_)) | None => Ok(None),
+        }
+    }
+
+    fn join_by(stay: Stay, thread: u64) -> Result<Self> {
+        let (link, segment) = (Arc::clone(&stay.link), Arc::clone(&stay.segment));
+        Self::join(&segment, Some(stay), thread, || _ = link.make_room(ROOM_WITHIN))
     }
 
     /// Takes a slot; if there is none, has room made once.
-    fn join(segment: &Arc<Segment>, thread: u64, make_room: impl FnOnce()) -> Result<Self> {
+    fn join(
+        segment: &Arc<Segment>,
+        stay: Option<Stay>,
+        thread: u64,
+        make_room: impl FnOnce(),
+    ) -> Result<Self> {
         let process = ProcessId::current();
         let join = || members::join(segment.region(), segment.layout(), process, thread);
         let id = match join() {
@@ -108,6 +145,7 @@ impl Member {
             granted: VecDeque::new(),
             looks: 0,
             waker,
+            stay,
         })
     }
 
@@ -140,6 +178,12 @@ impl Member {
     /// From now on it spins for locks only if the process may use more than one processor.
     pub const fn use_processors(&mut self, processors: usize) {
         self.locks.set_spinner(Spinner::new(processors));
+    }
+
+    /// The name of the group that it is in.
+    #[must_use]
+    pub fn group(&self) -> Option<&GroupName> {
+        self.stay.as_ref()?.link.group()
     }
 
     /// The slot and generation of this member.

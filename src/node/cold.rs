@@ -4,6 +4,7 @@ use super::calls::{Call, method};
 use super::engine::Face;
 use crate::entry::Key;
 use crate::error::{Error, Result};
+use crate::store::Settings;
 use crate::verify;
 use napi::sys;
 use serde::Serialize;
@@ -12,6 +13,8 @@ use std::time::Duration;
 
 method!(configure, 3, set_settings);
 method!(suggest, 1, suggest_maximum);
+method!(share, 1, choose_scope);
+method!(name, 0, read_name);
 method!(attach, 1, attach_environment);
 method!(mode, 0, read_mode);
 method!(nonce, 0, read_nonce);
@@ -29,12 +32,28 @@ fn set_settings(face: &Face, call: &Call<3>) -> Result<sys::napi_value> {
         Ok::<_, Error>(Some(number).filter(|number| *number != 0))
     };
     let (maximum, mode, log) = (chosen(maximum)?, chosen(mode)?, chosen(log)?);
-    face.configure(|settings| {
+    let choose = |settings: &mut Settings| {
         settings.maximum = maximum.unwrap_or(settings.maximum);
         settings.mode = mode.unwrap_or(settings.mode);
         settings.log = log.or(settings.log);
-    })?;
+    };
+    face.configure(choose, maximum.or(log).is_some())?;
     Ok(ptr::null_mut())
+}
+
+/// `share(name)`: with all processes that give the same name; with `''`, as a cluster does.
+fn choose_scope(face: &Face, call: &Call<1>) -> Result<sys::napi_value> {
+    let [name] = call.arguments;
+    let mut units = [0; 128];
+    let length = call.units(name, &mut units)?;
+    let name = String::from_utf16_lossy(units.get(..length).unwrap_or_default());
+    face.choose_scope(Some(name.as_str()).filter(|name| !name.is_empty()))?;
+    Ok(ptr::null_mut())
+}
+
+/// `name()`: of those that this environment shares with, or will; `''` for a cluster.
+fn read_name(face: &Face, call: &Call<0>) -> Result<sys::napi_value> {
+    call.new_latin1(face.name().unwrap_or_default().as_bytes())
 }
 
 /// `mode()`: what all members encode objects as, once attached.

@@ -1,6 +1,7 @@
 //! The engine of one JavaScript environment: what all its calls share.
 
 use super::buffers::Buffers;
+use super::scope::{self, Scope};
 use super::{cold, hot, keys, lru, news, values};
 use crate::entry::Namespace;
 use crate::error::{Error, Result};
@@ -29,13 +30,13 @@ type Tell = ThreadsafeFunction<(), (), (), Status, false, true>;
 
 /// Elements of the status; `lib/status.js` says what they are.
 const STATUS_WORDS: usize = 8;
-/// Until lib/ has configured something, which it does at once.
-const DEFAULT: Settings = Settings { maximum: 1 << 30, log: None, mode: 0 };
 
 /// What `open` gives each environment. It lives until the environment's cleanup hook.
 pub(super) struct Engine {
     state: RefCell<State>,
     hub: Option<&'static Hub>,
+    /// With whom the process shares unless it is configured otherwise.
+    scope: Scope,
     thread: u64,
     /// Memory of the host's `status`, which `_status` keeps alive.
     status: Cell<*mut u32>,
@@ -75,7 +76,7 @@ struct State {
 }
 
 /// The methods of the object that `open` returns.
-const METHODS: [(&CStr, sys::napi_callback); 42] = [
+const METHODS: [(&CStr, sys::napi_callback); 45] = [
     (c"get", Some(hot::get)),
     (c"has", Some(hot::has)),
     (c"set", Some(hot::set)),
@@ -104,6 +105,7 @@ const METHODS: [(&CStr, sys::napi_callback); 42] = [
     (c"lruSet", Some(lru::set)),
     (c"lruRemove", Some(lru::remove)),
     (c"lruOptions", Some(lru::options)),
+    (c"lruAdopt", Some(lru::adopt)),
     (c"lruInherit", Some(lru::inherit)),
     (c"lruSweep", Some(lru::sweep)),
     (c"lruMeasured", Some(lru::measured)),
@@ -111,6 +113,8 @@ const METHODS: [(&CStr, sys::napi_callback); 42] = [
     (c"lruGiveWay", Some(lru::give_way)),
     (c"configure", Some(cold::configure)),
     (c"suggest", Some(cold::suggest)),
+    (c"share", Some(cold::share)),
+    (c"name", Some(cold::name)),
     (c"attach", Some(cold::attach)),
     (c"mode", Some(cold::mode)),
     (c"nonce", Some(cold::nonce)),
@@ -124,6 +128,7 @@ impl Engine {
     /// Makes the engine of an environment, and ends it with the environment.
     pub(super) fn open(env: &Env, host: &Object<'_>) -> napi::Result<&'static Self> {
         let role: String = host.get_named_property("role")?;
+        let name: Option<String> = host.get_named_property("name")?;
         let thread: u32 = host.get_named_property("thread")?;
         let mut status: Uint32Array = host.get_named_property("status")?;
         if status.len() < STATUS_WORDS {
@@ -137,6 +142,8 @@ impl Engine {
         let news: Function<'_, (), ()> = host.get_named_property("news")?;
         let processors: u32 = host.get_named_property("processors")?;
         let hub = if role == "primary" { Some(start_hub()?) } else { None };
+        let scope = Scope::of(name.as_deref()).map_err(|error| failed(&error))?;
+        scope::refer(&scope::current(&scope), hub).map_err(|error| failed(&error))?;
         if hub.is_none() {
             // While the parent lives; who cannot tell now is told when it attaches.
             let _ = HubName::expected();
@@ -148,6 +155,7 @@ impl Engine {
                 buffers: Buffers::default(),
             }),
             hub,
+            scope,
             thread: u64::from(thread),
             status: Cell::new(memory),
             _status: status,
@@ -222,16 +230,39 @@ impl Engine {
     }
 
     /// Chooses what the segment will be like.
-    pub(super) fn configure(&self, choose: impl FnOnce(&mut Settings)) -> Result<()> {
+    pub(super) fn configure(&self, choose: impl Fn(&mut Settings), is_size: bool) -> Result<()> {
         if self.state.borrow().is_closed {
             return Err(Error::Closed);
         }
-        self.hub.ok_or(Error::AlreadyOpen)?.configure(choose)
+        if scope::current(&self.scope) == Scope::Tree {
+            // The segment of a tree is the primary's.
+            self.hub.ok_or(Error::AlreadyOpen)?.configure(&choose)?;
+        }
+        scope::configure(choose, is_size)
     }
 
     /// The maximum as long as nobody configures another.
     pub(super) fn suggest(&self, maximum: u64) -> Result<()> {
+        scope::suggest(maximum);
         self.hub.map_or(Ok(()), |hub| hub.suggest(maximum))
+    }
+
+    /// Chooses with whom the process shares.
+    pub(super) fn choose_scope(&self, name: Option<&str>) -> Result<()> {
+        if self.state.borrow().is_closed {
+            return Err(Error::Closed);
+        }
+        scope::choose(Scope::of(name)?, &self.scope, self.hub)
+    }
+
+    /// The name of those that this environment shares with, or will.
+    pub(super) fn name(&self) -> Option<String> {
+        // A worker may have been told by its primary.
+        let of_member = self.state.borrow().member.as_ref().and_then(|it| it.group().cloned());
+        match (of_member, scope::current(&self.scope)) {
+            (Some(name), _) | (None, Scope::Group(name)) => Some(name.to_string()),
+            (None, Scope::Tree) => None,
+        }
     }
 
     /// Attaches this environment; `false` if no hub answers within `timeout`.
@@ -243,18 +274,37 @@ impl Engine {
         if state.member.is_some() {
             return Ok(true);
         }
-        let role = match self.hub {
-            Some(hub) => Role::Primary(hub),
-            None => Role::Worker(HubName::expected()?),
+        let (scope, choice) = scope::take(&self.scope);
+        let role = match (scope, self.hub) {
+            (Scope::Group(name), _) => Role::Group(name, choice.settings),
+            (Scope::Tree, Some(hub)) => Role::Primary(hub),
+            (Scope::Tree, None) => Role::Worker(HubName::expected()?),
         };
         let Some(mut member) = Member::attach(&role, self.thread, timeout)? else {
             return Ok(false);
         };
+        if choice.is_sized && member.group().is_some() {
+            self.tell_of_sizes(&choice.settings, &member)?;
+        }
         member.use_processors(self.processors);
         let (warn, news) = (Arc::clone(&self.warn), Arc::clone(&self.news));
         member.listen(Box::new(move |notices| pass_on(&warn, &news, notices)))?;
         state.member = Some(member);
         Ok(true)
+    }
+
+    /// Who joins others takes their memory as it is.
+    fn tell_of_sizes(&self, wanted: &Settings, member: &Member) -> Result<()> {
+        let (wanted, has) = (wanted.layout()?, member.store().segment().layout());
+        if (wanted.maximum, wanted.log) != (has.maximum, has.log) {
+            let message = format!(
+                "The shared memory was made before, with a maximum of {} bytes and logs of {}: the {} \
+                 and {} that are configured here do not count",
+                has.maximum, has.log, wanted.maximum, wanted.log
+            );
+            self.warn.call(message, ThreadsafeFunctionCallMode::NonBlocking);
+        }
+        Ok(())
     }
 
     /// Leaves the segment for good.
@@ -326,7 +376,12 @@ impl Engine {
 }
 
 fn start_hub() -> napi::Result<&'static Hub> {
-    hub::start(DEFAULT).map_err(|error| napi::Error::from_reason(error.to_string()))
+    // Until lib/ has configured something, which it does at once.
+    hub::start(Settings::default()).map_err(|error| failed(&error))
+}
+
+fn failed(error: &Error) -> napi::Error {
+    napi::Error::from_reason(error.to_string())
 }
 
 /// Tells the program what it should know; that all is well again, it need not.
@@ -336,7 +391,8 @@ fn pass_on(warn: &Warn, news: &Tell, notices: &[Notice]) {
     }
     let is_of_hub = |notice: &&Notice| matches!(notice, Notice::HubLost | Notice::HubFound);
     if notices.iter().rfind(is_of_hub) == Some(&Notice::HubLost) {
-        let message = "The primary is gone: what is shared stays, but no process can join";
+        let message =
+            "The process that admits others is gone: what is shared stays, but no process can join";
         warn.call(message.to_owned(), ThreadsafeFunctionCallMode::NonBlocking);
     }
 }

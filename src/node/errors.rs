@@ -17,6 +17,7 @@ const fn code(error: &Error) -> &'static str {
         Error::OutOfRange(_) | Error::BadSize { .. } => "ERR_OUT_OF_RANGE",
         Error::TooManyMembers { .. } => "ERR_TOO_MANY_MEMBERS",
         Error::TooManyNamespaces { .. } => "ERR_TOO_MANY_NAMESPACES",
+        Error::BadName(_) => "ERR_INVALID_ARG_VALUE",
         Error::NoHub(_) => "ERR_NO_PRIMARY",
         Error::Refused(_) => "ERR_REFUSED",
         Error::LayoutMismatch { .. } => "ERR_LAYOUT_MISMATCH",
@@ -47,6 +48,7 @@ fn details(error: &Error) -> Value {
         }
         Error::System { call, errno } => json!({ "syscall": call, "errno": errno }),
         Error::OutOfRange(_)
+        | Error::BadName(_)
         | Error::NoHub(_)
         | Error::Refused(_)
         | Error::AlreadyOpen

@@ -13,6 +13,7 @@ method!(get, 1, get_value);
 method!(set, 5, set_value);
 method!(remove, 1, remove_key);
 method!(options, 3, set_options);
+method!(adopt, 3, adopt_options);
 method!(inherit, 0, inherit_next);
 method!(sweep, 0, sweep_old);
 method!(measured, 0, is_measured);
@@ -70,11 +71,24 @@ fn remove_key(face: &Face, call: &Call<1>) -> Result<sys::napi_value> {
 /// `lruOptions(max, maxAge, flags)`: a new, empty cache. Flags: 1 stale, 2 noDisposeOnSet,
 /// 4 updateAgeOnGet, 8 dispose, 16 length.
 fn set_options(face: &Face, call: &Call<3>) -> Result<sys::napi_value> {
+    let options = read_options(call)?;
+    face.with_member(|member, _| member.lru().set_options(&options))?;
+    Ok(ptr::null_mut())
+}
+
+/// `lruAdopt(max, maxAge, flags)`: whether the cache has these options; then it stays, and this
+/// environment is its heir and measures, if it has functions for that.
+fn adopt_options(face: &Face, call: &Call<3>) -> Result<sys::napi_value> {
+    let options = read_options(call)?;
+    call.new_boolean(face.with_member(|member, _| member.lru().adopt_options(&options))?)
+}
+
+fn read_options(call: &Call<3>) -> Result<Options> {
     let [max, max_age, flags] = call.arguments;
     #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "saturates")]
     let flags = call.number(flags)? as u32;
     let has = |bit| flags & bit != 0;
-    let options = Options {
+    Ok(Options {
         max: call.number(max)?,
         max_age: call.number(max_age)?,
         stale: has(1),
@@ -82,9 +96,7 @@ fn set_options(face: &Face, call: &Call<3>) -> Result<sys::napi_value> {
         update_age_on_get: has(4),
         disposes: has(8),
         measures: has(16),
-    };
-    face.with_member(|member, _| member.lru().set_options(&options))?;
-    Ok(ptr::null_mut())
+    })
 }
 
 /// `lruInherit()`: the key of what left the cache next and waits for this environment, and its value

@@ -17,6 +17,7 @@ mod keys;
 mod lru;
 mod news;
 mod payload;
+mod scope;
 mod values;
 
 use engine::Engine;
@@ -26,7 +27,8 @@ use napi_derive::napi;
 
 /// Gives this JavaScript environment its engine.
 ///
-/// `host` holds `role` (`'primary'` or `'worker'`), `status` (a `Uint32Array` of eight words, by which
+/// `host` holds `role` (`'primary'` or `'worker'`), `name` (of those that the process shares with
+/// unless it is configured otherwise, or `undefined`), `status` (a `Uint32Array` of eight words, by which
 /// the engine tells what a value is, and more; see `lib/status.js`), `makeError(code, message,
 /// details)`, `warn(message)`, `news()`, which is called when there is something for `next()` to
 /// give, and `processors`, of which the process may use so many.

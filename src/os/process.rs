@@ -107,6 +107,13 @@ pub fn parent(process: u32) -> Option<u32> {
     stat_fields(process)?.split(' ').nth(1)?.parse().ok()
 }
 
+/// The number of the pid namespace of this process; `None` if it cannot be known.
+#[must_use]
+pub fn pid_namespace() -> Option<u64> {
+    let link = std::fs::read_link("/proc/self/ns/pid").ok()?;
+    link.to_str()?.strip_prefix("pid:[")?.strip_suffix(']')?.parse().ok()
+}
+
 /// A variable of the environment that this process was started with, whatever has become of it.
 /// `None` if that cannot be known: a process that has changed its user may not look there.
 #[must_use]

@@ -20,13 +20,16 @@ use rustix::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use rustix::io::{Errno, IoSlice, IoSliceMut};
 use rustix::net::{
     AddressFamily, RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, ReturnFlags,
-    SendAncillaryBuffer, SendAncillaryMessage, SendFlags, SocketAddrUnix, SocketFlags, SocketType,
-    accept_with, bind, connect, listen, recvmsg, sendmsg, socket_with,
+    SendAncillaryBuffer, SendAncillaryMessage, SendFlags, Shutdown, SocketAddrUnix, SocketFlags,
+    SocketType, accept_with, bind, connect, listen, recvmsg, sendmsg, shutdown, socket_with,
 };
 use std::time::{Duration, Instant};
 
 /// Bytes that a message may have.
 pub const MAX_MESSAGE: usize = 4096;
+
+/// Descriptors that a message may carry.
+pub const MAX_FILES: usize = 2;
 
 /// Connections that may wait to be accepted: an application's workers all start at once.
 const BACKLOG: i32 = 1024;
@@ -43,8 +46,8 @@ pub struct Credentials {
 /// What came from the other end.
 #[derive(Debug)]
 pub enum Received {
-    /// A whole message, and the descriptor that came with it, if one did.
-    Message(Vec<u8>, Option<OwnedFd>),
+    /// A whole message, and the descriptors that came with it: [`MAX_FILES`] at most.
+    Message(Vec<u8>, Vec<OwnedFd>),
     /// A message of more than [`MAX_MESSAGE`] bytes; it is lost.
     TooLong,
     /// Nothing yet.
@@ -53,7 +56,8 @@ pub enum Received {
     Closed,
 }
 
-/// A name at which processes can connect.
+/// A name at which processes can connect. It is taken for as long as any process has a descriptor of
+/// the same socket.
 #[derive(Debug)]
 pub struct Listener(OwnedFd);
 
@@ -82,6 +86,13 @@ impl Listener {
     }
 }
 
+impl From<OwnedFd> for Listener {
+    /// The listener that somebody handed over.
+    fn from(socket: OwnedFd) -> Self {
+        Self(socket)
+    }
+}
+
 impl AsFd for Listener {
     fn as_fd(&self) -> BorrowedFd<'_> {
         self.0.as_fd()
@@ -96,19 +107,20 @@ impl Connection {
     /// How long to wait before asking again a listener whose queue is full.
     const FULL_PAUSE: Duration = Duration::from_millis(1);
 
-    /// Connects to who listens at `name`; `None` if nobody does, or nobody has room by `deadline`.
+    /// Connects to who listens at `name`; `None` if nobody does.
     ///
     /// # Errors
-    /// [`Error::System`].
+    /// [`Error::System`], with `AGAIN` if who listens there has no room by `deadline`.
     pub fn open(name: &str, deadline: Instant) -> Result<Option<Self>> {
         let (socket, address) = (socket()?, address(name)?);
         loop {
             match connect(&socket, &address) {
                 Ok(()) => return Ok(Some(Self(socket))),
-                Err(Errno::AGAIN | Errno::INTR) if Instant::now() < deadline => {
+                Err(Errno::INTR) => {}
+                Err(Errno::AGAIN) if Instant::now() < deadline => {
                     std::thread::sleep(Self::FULL_PAUSE);
                 }
-                Err(Errno::AGAIN | Errno::INTR | Errno::CONNREFUSED) => return Ok(None),
+                Err(Errno::CONNREFUSED) => return Ok(None),
                 Err(errno) => return Err(Error::system("connect")(errno)),
             }
         }
@@ -122,16 +134,23 @@ impl Connection {
         peer_credentials(self.as_fd())
     }
 
-    /// Sends a message, and a descriptor with it. What finds no room is not sent.
+    /// Nothing more comes or goes, for anybody who uses this end: whoever waits for a message finds
+    /// [`Received::Closed`].
+    pub fn close(&self) {
+        // What fails is closed already.
+        let _ = shutdown(&self.0, Shutdown::Both);
+    }
+
+    /// Sends a message, and up to [`MAX_FILES`] descriptors with it. What finds no room is not sent.
     ///
     /// # Errors
-    /// [`Error::System`], with `AGAIN` if there is no room, `PIPE` if the other end is closed.
-    pub fn send(&self, message: &[u8], file: Option<BorrowedFd<'_>>) -> Result<()> {
-        let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(1))];
+    /// [`Error::System`], with `AGAIN` if there is no room, `PIPE` if the other end is closed,
+    /// `TOOBIG` if there are more descriptors.
+    pub fn send(&self, message: &[u8], files: &[BorrowedFd<'_>]) -> Result<()> {
+        let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(MAX_FILES))];
         let mut control = SendAncillaryBuffer::new(&mut space);
-        if let Some(file) = &file {
-            // There is room: the space is made for exactly this.
-            control.push(SendAncillaryMessage::ScmRights(core::slice::from_ref(file)));
+        if !files.is_empty() && !control.push(SendAncillaryMessage::ScmRights(files)) {
+            return Err(Error::system("sendmsg")(Errno::TOOBIG));
         }
         let flags = SendFlags::NOSIGNAL | SendFlags::DONTWAIT;
         loop {
@@ -149,7 +168,7 @@ impl Connection {
     /// [`Error::System`].
     pub fn try_receive(&self) -> Result<Received> {
         let mut message = vec![0; MAX_MESSAGE];
-        let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(1))];
+        let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(MAX_FILES))];
         let mut control = RecvAncillaryBuffer::new(&mut space);
         let into = &mut [IoSliceMut::new(&mut message)];
         let flags = RecvFlags::CMSG_CLOEXEC | RecvFlags::DONTWAIT;
@@ -165,11 +184,12 @@ impl Connection {
             Err(Errno::CONNRESET) => return Ok(Received::Closed),
             Err(errno) => return Err(Error::system("recvmsg")(errno)),
         };
-        // Whatever else was sent along is closed here.
-        let file = control.drain().find_map(|with| match with {
-            RecvAncillaryMessage::ScmRights(mut files) => files.next(),
-            _ => None,
-        });
+        let mut files = Vec::new();
+        for with in control.drain() {
+            if let RecvAncillaryMessage::ScmRights(more) = with {
+                files.extend(more);
+            }
+        }
         if came.flags.contains(ReturnFlags::TRUNC) {
             return Ok(Received::TooLong);
         }
@@ -178,7 +198,7 @@ impl Connection {
             return Ok(Received::Closed);
         }
         message.truncate(came.bytes);
-        Ok(Received::Message(message, file))
+        Ok(Received::Message(message, files))
     }
 
     /// What comes by `deadline`, or ever; [`Received::Nothing`] if nothing did.
@@ -267,29 +287,34 @@ mod tests {
     #[test]
     fn a_message_arrives_whole_and_by_itself() {
         let (near, far) = pair("whole");
-        near.send(b"one", None).unwrap();
-        near.send(b"two", None).unwrap();
+        near.send(b"one", &[]).unwrap();
+        near.send(b"two", &[]).unwrap();
         for expected in [b"one", b"two"] {
-            let Received::Message(text, file) = far.receive(Some(soon())).unwrap() else {
+            let Received::Message(text, files) = far.receive(Some(soon())).unwrap() else {
                 panic!("no message");
             };
             assert_eq!(text, expected);
-            assert!(file.is_none());
+            assert!(files.is_empty());
         }
         assert!(matches!(far.try_receive().unwrap(), Received::Nothing));
     }
 
     #[test]
-    fn a_descriptor_comes_along_and_is_closed_on_exec() {
+    fn descriptors_come_along_and_are_closed_on_exec() {
         let (near, far) = pair("rights");
         let file = crate::os::fd::create_sealed("socket-test", 4096).unwrap();
-        near.send(b"here", Some(file.as_fd())).unwrap();
-        let Received::Message(_, Some(got)) = far.receive(Some(soon())).unwrap() else {
-            panic!("no descriptor");
+        near.send(b"here", &[file.as_fd(), near.as_fd()]).unwrap();
+        let Received::Message(_, got) = far.receive(Some(soon())).unwrap() else {
+            panic!("no message");
         };
-        assert_eq!(crate::os::fd::sealed_length(got.as_fd()).unwrap(), 4096);
-        let flags = rustix::io::fcntl_getfd(&got).unwrap();
-        assert!(flags.contains(rustix::io::FdFlags::CLOEXEC));
+        assert_eq!(got.len(), 2);
+        assert_eq!(crate::os::fd::sealed_length(got[0].as_fd()).unwrap(), 4096);
+        for file in got {
+            let flags = rustix::io::fcntl_getfd(&file).unwrap();
+            assert!(flags.contains(rustix::io::FdFlags::CLOEXEC));
+        }
+        let three = [file.as_fd(), file.as_fd(), file.as_fd()];
+        near.send(b"here", &three).unwrap_err();
     }
 
     #[test]
@@ -312,8 +337,8 @@ mod tests {
     #[test]
     fn the_last_word_of_who_did_not_listen_is_heard() {
         let (near, far) = pair("last");
-        near.send(b"unread", None).unwrap();
-        far.send(b"farewell", None).unwrap();
+        near.send(b"unread", &[]).unwrap();
+        far.send(b"farewell", &[]).unwrap();
         drop(far);
         assert!(matches!(
             near.try_receive().unwrap(),
@@ -325,8 +350,8 @@ mod tests {
     #[test]
     fn a_message_that_is_too_long_is_noticed_and_the_next_one_read() {
         let (near, far) = pair("long");
-        near.send(&vec![b'x'; MAX_MESSAGE + 1], None).unwrap();
-        near.send(b"short", None).unwrap();
+        near.send(&vec![b'x'; MAX_MESSAGE + 1], &[]).unwrap();
+        near.send(b"short", &[]).unwrap();
         assert!(matches!(far.try_receive().unwrap(), Received::TooLong));
         assert!(matches!(
             far.try_receive().unwrap(),

@@ -2,6 +2,7 @@
 
 #[cfg(not(shm_loom))]
 mod file;
+pub mod host;
 pub mod layout;
 pub mod members;
 #[cfg(shm_loom)]

@@ -24,6 +24,7 @@ use crate::error::Result;
 use crate::heap::{self, pages};
 use crate::log;
 use crate::segment::Segment;
+use crate::segment::host;
 use crate::segment::layout::{LOG_RECORD, Layout, header, member, namespace, shard};
 use crate::segment::members::{self, MemberId};
 use crate::shard::Shard;
@@ -48,6 +49,13 @@ pub struct Settings {
     /// What objects are encoded as, for all members. It means something to JavaScript's side only:
     /// 0 not chosen, 1 JSON, 2 structured clone.
     pub mode: u64,
+}
+
+impl Default for Settings {
+    /// 1 GiB, and nothing else chosen.
+    fn default() -> Self {
+        Self { maximum: 1 << 30, log: None, mode: 0 }
+    }
 }
 
 impl Settings {
@@ -142,6 +150,8 @@ pub struct Stats {
     pub namespaces: Vec<NamespaceStats>,
     /// Attached members, but for the hub.
     pub members: Vec<MemberStats>,
+    /// The process that hosts the hub; `None` while nobody does.
+    pub host: Option<u32>,
     /// Operations of all attached members so far; of reads, up to 63 of each may not be in yet.
     pub operations: Operations,
     /// How often an attached member found a latch taken.
@@ -280,6 +290,7 @@ impl Store {
             shards: layout.shards,
             namespaces: self.namespaces()?,
             members: Vec::new(),
+            host: host::current(region, layout)?.map(|host| host.process.pid),
             operations: Operations::default(),
             latch_waits: 0,
             repairs: region.load(header::REPAIRS, Ordering::Relaxed)?,

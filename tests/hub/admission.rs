@@ -193,7 +193,7 @@ fn a_refusal_for_another_layout_becomes_an_error_that_names_both() {
             std::thread::sleep(Duration::from_millis(1));
         };
         let refusal = Refusal { layout: 77, ..Refusal::new(Code::LayoutMismatch, String::new()) };
-        guest.send(&to_bytes(&Reply::Refused(refusal)), None).unwrap();
+        guest.send(&to_bytes(&Reply::Refused(refusal)), &[]).unwrap();
         guest
     });
     let error = Member::attach(&Role::Worker(name), 0, WATCHDOG).unwrap_err();

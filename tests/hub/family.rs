@@ -97,7 +97,7 @@ pub(crate) fn say(name: &HubName, message: &[u8]) -> Option<Reply> {
     let deadline = Instant::now() + WATCHDOG;
     let connection = Connection::open(&name.to_string(), deadline).unwrap().unwrap();
     // Who is not known is told so before it has said anything.
-    let _ = connection.send(message, None);
+    let _ = connection.send(message, &[]);
     match connection.receive(Some(deadline)).unwrap() {
         Received::Message(text, _) => Some(parse(&text).unwrap()),
         _ => None,

@@ -29,7 +29,7 @@ use crate::segment::region::Offset;
 /// "csm-seg" and a zero byte: the first word of a segment.
 pub const MAGIC: u64 = u64::from_le_bytes(*b"csm-seg\0");
 /// Raised with every change of the layout or of the protocol on it.
-pub const VERSION: u64 = 3;
+pub const VERSION: u64 = 4;
 
 /// Bytes of a page: the grain of the page area and of what the system is asked for.
 pub const PAGE: u64 = 4096;

@@ -27,6 +27,8 @@ pub mod header {
     pub const FACTS_BACKED: Offset = MAGIC.word(9);
     /// What the logs may keep, from which the layout follows as well.
     pub const LOG: Offset = MAGIC.word(10);
+    /// The member that hosts the hub, or 0; see `segment::host`.
+    pub const HOST: Offset = MAGIC.word(11);
     /// The domain (latch, sequence, intent) of the page area; see [`super::domain`].
     pub const PAGES_DOMAIN: Offset = Offset::new(256);
     /// 32 words: for each power of two of pages, where to look for such a run first.

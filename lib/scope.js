@@ -1,0 +1,48 @@
+'use strict';
+
+// With whom a process shares: with its cluster, or with all that give the same name.
+
+const { createHash } = require('node:crypto');
+const { wrongType, wrongValue } = require('./errors.js');
+
+const NAME = /^[\w.:@-]{1,48}$/;
+const EXPECTED = '1 to 48 letters, digits, or any of . _ : @ -';
+
+/**
+ * @param {unknown} name
+ * @param {string} what for the error
+ * @returns {string}
+ */
+function toGroup(name, what) {
+  if (typeof name !== 'string') throw wrongType(what, 'of type string', name);
+  if (!NAME.test(name)) throw wrongValue(what, EXPECTED, name);
+  return name;
+}
+
+/**
+ * The name unless configure() gives one: that of the environment, or that of PM2's app, whose workers
+ * have a primary that never loads this. Undefined: the process shares with its cluster.
+ * @param {NodeJS.ProcessEnv} env
+ * @param {boolean} isWorker whether the process is the worker of a cluster
+ * @returns {string | undefined}
+ */
+function defaultGroup(env, isWorker) {
+  const wanted = env.CLUSTER_SHARED_MEMORY_NAME;
+  if (wanted) return toGroup(wanted, 'environment variable CLUSTER_SHARED_MEMORY_NAME');
+  // Workers of a primary that PM2 runs in fork mode inherit that, and have their primary.
+  const isOfPm2 = isWorker && env.exec_mode === 'cluster_mode' && env.pm_id !== undefined;
+  return isOfPm2 ? groupOfPm2(env) : undefined;
+}
+
+/**
+ * Apps of the same name under another PM2, or in another of its namespaces, are other apps.
+ * @param {NodeJS.ProcessEnv} env
+ */
+function groupOfPm2(env) {
+  const { PM2_HOME = '', namespace = '', name = '' } = env;
+  const whole = createHash('sha256').update(JSON.stringify([PM2_HOME, namespace, name]));
+  const legible = name.replace(/[^\w.-]/g, '_').slice(0, 24);
+  return `pm2:${legible}:${whole.digest('hex').slice(0, 16)}`;
+}
+
+module.exports = { toGroup, defaultGroup };

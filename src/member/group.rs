@@ -1,0 +1,135 @@
+//! How a process comes to the segment of a group, and takes the hub over when its host is gone.
+
+use super::greeting::{Answer, ask, hear, not_understood};
+use super::link::{Found, Watched};
+use crate::error::{Error, Result};
+use crate::hub::group::{Door, Sought, seek};
+use crate::hub::{GroupName, Hub};
+use crate::os::socket::{Connection, Listener};
+use crate::segment::Segment;
+use crate::store::{self, Settings};
+use rustix::fd::OwnedFd;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+/// Pauses between two attempts to become the host, while the former one is not yet seen to be dead,
+/// or another one does not answer yet.
+const FIRST_PAUSE: Duration = Duration::from_millis(1);
+const LONGEST_PAUSE: Duration = Duration::from_millis(20);
+const AGAIN: Duration = Duration::from_millis(1);
+
+/// Joins the group, or begins it with a segment of these settings; `None` if that could not be done
+/// by `deadline`.
+///
+/// # Errors
+/// What the hub refuses with; those of [`seek`] and of [`store::create_with`].
+pub(super) fn join(
+    name: &GroupName,
+    settings: Settings,
+    deadline: Instant,
+) -> Result<Option<Found>> {
+    loop {
+        match seek(name, deadline)? {
+            Sought::Begun(door) => return begin(name, door, settings).map(Some),
+            Sought::There(connection, address) => {
+                ask(&connection);
+                match hear(&connection, deadline)? {
+                    Answer::Welcome(file, mut others) => {
+                        let listener = others.pop().ok_or_else(not_understood)?;
+                        let listener = Arc::new(Listener::from(listener));
+                        return Ok(Some(Found::Guest {
+                            file,
+                            door: Some(Door { address, listener }),
+                            connection: Arc::new(connection),
+                        }));
+                    }
+                    Answer::Elsewhere(_) => return Err(not_understood()),
+                    // Its host has left, or who began has given up: look again.
+                    Answer::Closed => {}
+                    Answer::Silence => return Ok(None),
+                }
+            }
+            Sought::Unknown => return Ok(None),
+        }
+        if Instant::now() >= deadline {
+            return Ok(None);
+        }
+        std::thread::sleep(AGAIN);
+    }
+}
+
+fn begin(name: &GroupName, door: Door, settings: Settings) -> Result<Found> {
+    let segment = Arc::new(store::create_with(settings)?);
+    let hub = Hub::lead(name.clone(), door.clone(), Arc::clone(&segment))?;
+    let hub = hub.ok_or_else(|| Error::Refused("a new segment has a host".into()))?;
+    Ok(Found::Host { segment, door, hub })
+}
+
+/// Becomes the host of the group, or the guest of another who has; `None` if this process leaves.
+/// After `patience` it has somebody told that there is no hub, and says so.
+pub(super) fn find_again(
+    name: &GroupName,
+    watched: &Watched,
+    patience: Duration,
+    tell: impl Fn(),
+) -> (Option<Found>, bool) {
+    let Some(door) = watched.door.clone() else {
+        return (None, false);
+    };
+    let since = Instant::now();
+    let mut is_told = false;
+    let mut pause = FIRST_PAUSE;
+    let mut waiting = None;
+    while !watched.is_left() {
+        if let Some(hub) = lead(name, &door, &watched.segment) {
+            let segment = Arc::clone(&watched.segment);
+            return (Some(Found::Host { segment, door, hub }), is_told);
+        }
+        match wait(watched, waiting.take().or_else(|| queue(&door)), pause) {
+            Waited::In(file, connection) => {
+                let is_same = watched.is_same(&file);
+                let connection = Arc::new(connection);
+                let found = Found::Guest { file, door: Some(door), connection };
+                return (is_same.then_some(found), is_told);
+            }
+            Waited::Still(connection) => waiting = connection,
+        }
+        pause = (pause * 2).min(LONGEST_PAUSE);
+        if !is_told && since.elapsed() >= patience {
+            is_told = true;
+            tell();
+        }
+    }
+    (None, is_told)
+}
+
+/// What has become of who waits to be accepted.
+enum Waited {
+    In(OwnedFd, Connection),
+    Still(Option<Connection>),
+}
+
+/// In the queue of the listener that all members have, for whoever will accept.
+fn queue(door: &Door) -> Option<Connection> {
+    let connection = Connection::open(&door.address, Instant::now()).ok().flatten()?;
+    ask(&connection);
+    Some(connection)
+}
+
+fn wait(watched: &Watched, connection: Option<Connection>, pause: Duration) -> Waited {
+    if let Some(connection) = connection {
+        match hear(&connection, Instant::now() + pause) {
+            Ok(Answer::Welcome(file, _)) => return Waited::In(file, connection),
+            Ok(Answer::Silence) => return Waited::Still(Some(connection)),
+            // Refused, or an error: it may be another time.
+            Ok(Answer::Closed | Answer::Elsewhere(_)) | Err(_) => {}
+        }
+    }
+    watched.rest(pause);
+    Waited::Still(None)
+}
+
+/// What fails now is tried again.
+fn lead(name: &GroupName, door: &Door, segment: &Arc<Segment>) -> Option<Hub> {
+    Hub::lead(name.clone(), door.clone(), Arc::clone(segment)).ok().flatten()
+}
