@@ -103,6 +103,16 @@ pub enum Error {
     /// This member has left the segment.
     #[error("the shared memory is closed")]
     Closed,
+    /// A snapshot cannot be read or written.
+    #[error("the snapshot {file} {why}{kept}", kept = kept_as(kept.as_deref()))]
+    Snapshot {
+        /// The file.
+        file: String,
+        /// What is wrong with it, or what happened to it, as the end of a sentence.
+        why: String,
+        /// What the damaged file is called now; `None`: nothing was moved.
+        kept: Option<String>,
+    },
     /// The operating system refused a call.
     #[error("{call} failed: {source}", source = rustix::io::Errno::from_raw_os_error(*errno))]
     System {
@@ -131,6 +141,10 @@ impl Error {
     pub fn system(call: &'static str) -> impl FnOnce(rustix::io::Errno) -> Self {
         move |errno| Self::System { call, errno: errno.raw_os_error() }
     }
+}
+
+fn kept_as(kept: Option<&str>) -> String {
+    kept.map_or_else(String::new, |kept| format!("; it is kept as {kept}"))
 }
 
 /// The result of a call on the segment.

@@ -39,6 +39,9 @@ pub mod repair;
 pub mod verify;
 
 #[cfg(not(shm_loom))]
+pub mod snapshot;
+
+#[cfg(not(shm_loom))]
 pub mod hub;
 #[cfg(not(shm_loom))]
 pub mod member;

@@ -23,6 +23,7 @@ const fn code(error: &Error) -> &'static str {
         Error::LayoutMismatch { .. } => "ERR_LAYOUT_MISMATCH",
         Error::AlreadyOpen => "ERR_ALREADY_OPEN",
         Error::Closed => "ERR_CLOSED",
+        Error::Snapshot { .. } => "ERR_SNAPSHOT",
         Error::System { .. } => "ERR_SYSTEM",
     }
 }
@@ -46,6 +47,7 @@ fn details(error: &Error) -> Value {
         Error::BadSize { size, minimum, maximum } => {
             json!({ "size": size, "minimum": minimum, "maximum": maximum })
         }
+        Error::Snapshot { file, kept, .. } => json!({ "file": file, "kept": kept }),
         Error::System { call, errno } => json!({ "syscall": call, "errno": errno }),
         Error::OutOfRange(_)
         | Error::BadName(_)

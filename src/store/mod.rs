@@ -269,6 +269,28 @@ impl Store {
         })
     }
 
+    /// The highest version that any shard has given, to an entry, a removal or a ticket.
+    ///
+    /// # Errors
+    /// [`crate::error::Error::Corrupted`] never, for the shards are there; so below.
+    pub fn highest_version(&self) -> Result<u64> {
+        self.all_shards().try_fold(0, |highest, shard| Ok(shard.load(shard::VERSION)?.max(highest)))
+    }
+
+    /// Lets all shards give only versions above this one: none comes back that somebody may know from
+    /// the segment whose entries this one takes over.
+    ///
+    /// # Errors
+    /// [`crate::error::Error::Busy`].
+    pub fn raise_versions(&self, version: u64) -> Result<()> {
+        for shard in self.all_shards() {
+            let _held = shard.hold(self.me)?;
+            let raised = shard.load(shard::VERSION)?.max(version);
+            self.segment.region().store(shard.at(shard::VERSION), raised, Ordering::Relaxed)?;
+        }
+        Ok(())
+    }
+
     /// The mode that the store was made with.
     ///
     /// # Errors
@@ -320,6 +342,11 @@ impl Store {
             });
         }
         Ok(stats)
+    }
+
+    /// All shards, that of the cache included.
+    fn all_shards(&self) -> impl Iterator<Item = Shard<'_>> {
+        (0..=self.segment.layout().cache()).map(|number| Shard::new(&self.segment, number))
     }
 
     #[inline(always)]

@@ -47,6 +47,13 @@ pub struct NamespaceStats {
     pub usage: Usage,
 }
 
+impl Namespace {
+    /// Those that may have a name, in the order in which they get one.
+    pub fn named() -> impl Iterator<Item = Self> {
+        (FIRST..FIRST + MOST).map(Self::numbered)
+    }
+}
+
 impl Store {
     /// The namespace of a name, a byte a unit or, if it is wide, two. It is made if there is none.
     ///
@@ -99,7 +106,7 @@ impl Store {
             usage.bytes = usage.bytes.wrapping_add(count(namespace::BYTES_USED)?);
         }
         if number >= FIRST {
-            usage.maximum = region.load(layout.namespace_bound(number), Ordering::Relaxed)?;
+            usage.maximum = self.bound_of(namespace)?;
         }
         Ok(usage)
     }
@@ -111,16 +118,38 @@ impl Store {
     pub fn namespaces(&self) -> Result<Vec<NamespaceStats>> {
         let mut stats = Vec::new();
         let mut scratch = Scratch::default();
-        for number in FIRST..FIRST + MOST {
-            let bytes = claim_key(number);
-            let Some(read) = self.get(&self.package_key(&bytes, false)?, &mut scratch)? else {
+        for namespace in Namespace::named() {
+            let Some((name, wide)) = self.name_of(namespace, &mut scratch)? else {
                 break;
             };
-            let name = text(scratch.bytes(read.length), read.tag == Tag::TwoByteString);
-            stats.push(NamespaceStats { name, usage: self.usage(Namespace::numbered(number))? });
+            stats.push(NamespaceStats { name: text(name, wide), usage: self.usage(namespace)? });
         }
         stats.sort_by(|one, other| one.name.cmp(&other.name));
         Ok(stats)
+    }
+
+    /// What a namespace is called: the bytes of its name in `scratch`, and whether they are two a
+    /// unit; `None` if nobody has named it yet, nor any after it.
+    ///
+    /// # Errors
+    /// Those of [`Store::get`].
+    pub fn name_of<'s>(
+        &self,
+        namespace: Namespace,
+        scratch: &'s mut Scratch,
+    ) -> Result<Option<(&'s [u8], bool)>> {
+        let bytes = claim_key(namespace.number());
+        let read = self.get(&self.package_key(&bytes, false)?, scratch)?;
+        Ok(read.map(|read| (scratch.bytes(read.length), read.tag == Tag::TwoByteString)))
+    }
+
+    /// How many bytes a namespace may have; 0: as many as there are.
+    ///
+    /// # Errors
+    /// [`Error::Corrupted`] never, for the namespace is there.
+    pub fn bound_of(&self, namespace: Namespace) -> Result<u64> {
+        let bound = self.segment.layout().namespace_bound(namespace.number());
+        self.segment.region().load(bound, Ordering::Relaxed)
     }
 
     /// Removes some keys of a namespace, from `place` on; gives how many, and where to go on.
@@ -135,7 +164,8 @@ impl Store {
     ) -> Result<(u64, Option<Place>)> {
         keys.clear();
         // What has ended goes too.
-        let all = Wish { namespace, prefix: Prefix { bytes: &[], wide: false }, now: 0 };
+        let all =
+            Wish { namespace: Some(namespace), prefix: Prefix { bytes: &[], wide: false }, now: 0 };
         let next = self.scan_for(&all, place, CLEARS, keys)?;
         let mut removed = 0;
         for (bytes, wide) in keys.iter() {
@@ -152,8 +182,7 @@ impl Store {
     }
 
     fn room_left(&self, namespace: Namespace) -> Result<u64> {
-        let bound = self.segment.layout().namespace_bound(namespace.number());
-        match self.segment.region().load(bound, Ordering::Relaxed)? {
+        match self.bound_of(namespace)? {
             0 => Ok(u64::MAX),
             maximum => Ok(maximum.saturating_sub(self.usage(namespace)?.bytes)),
         }

@@ -33,8 +33,8 @@ pub struct Place {
 #[derive(Debug, Default)]
 pub struct Keys {
     bytes: Vec<u8>,
-    /// Where each ends, and whether it has two bytes a unit.
-    ends: Vec<(usize, bool)>,
+    /// Where each ends, whether it has two bytes a unit, and whose it is.
+    ends: Vec<(usize, bool, Namespace)>,
 }
 
 /// What the keys that are wanted begin with: a byte a unit, or two if a unit needs them.
@@ -49,9 +49,16 @@ pub struct Prefix<'b> {
 impl Keys {
     /// Their bytes, and whether they are two a unit.
     pub fn iter(&self) -> impl Iterator<Item = (&[u8], bool)> {
-        let starts = std::iter::once(0).chain(self.ends.iter().map(|(end, _)| *end));
+        self.everywhere().map(|(_, bytes, wide)| (bytes, wide))
+    }
+
+    /// The same, and in front which namespace each is one of.
+    pub fn everywhere(&self) -> impl Iterator<Item = (Namespace, &[u8], bool)> {
+        let starts = std::iter::once(0).chain(self.ends.iter().map(|(end, ..)| *end));
         let ranges = starts.zip(&self.ends);
-        ranges.map(|(start, (end, wide))| (self.bytes.get(start..*end).unwrap_or_default(), *wide))
+        ranges.map(|(start, (end, wide, namespace))| {
+            (*namespace, self.bytes.get(start..*end).unwrap_or_default(), *wide)
+        })
     }
 
     /// How many.
@@ -74,7 +81,7 @@ impl Keys {
 
     fn truncate(&mut self, length: usize) {
         self.ends.truncate(length);
-        self.bytes.truncate(self.ends.last().map_or(0, |(end, _)| *end));
+        self.bytes.truncate(self.ends.last().map_or(0, |(end, ..)| *end));
     }
 }
 
@@ -108,7 +115,24 @@ impl Store {
         wanted: usize,
         keys: &mut Keys,
     ) -> Result<Option<Place>> {
+        let namespace = Some(namespace);
         let wish = Wish { namespace, prefix, now: clock::since_boot_us() };
+        self.scan_for(&wish, place, wanted, keys)
+    }
+
+    /// The same for all namespaces at once, the package's own included: one walk, however many they
+    /// are. See [`Keys::everywhere`].
+    ///
+    /// # Errors
+    /// As above.
+    pub fn scan_everywhere(
+        &self,
+        place: Place,
+        wanted: usize,
+        keys: &mut Keys,
+    ) -> Result<Option<Place>> {
+        let prefix = Prefix { bytes: &[], wide: false };
+        let wish = Wish { namespace: None, prefix, now: clock::since_boot_us() };
         self.scan_for(&wish, place, wanted, keys)
     }
 
@@ -170,7 +194,8 @@ impl Store {
 
 /// Which keys are wanted.
 pub(super) struct Wish<'w> {
-    pub(super) namespace: Namespace,
+    /// Those of this one; `None`: of all.
+    pub(super) namespace: Option<Namespace>,
     pub(super) prefix: Prefix<'w>,
     /// What has ended by then is not.
     pub(super) now: u64,
@@ -189,7 +214,8 @@ impl Shard<'_> {
         let (bucket, bits) = self.table().bucket_and_bits(words, position.reverse_bits())?;
         self.table().walk(words, bucket, |found| {
             let expiry = words.word_at(found.entry.add(word::EXPIRY))?;
-            if found.meta.namespace != wish.namespace || has_ended_by(expiry, wish.now) {
+            let is_other = |wanted| wanted != found.meta.namespace;
+            if wish.namespace.is_some_and(is_other) || has_ended_by(expiry, wish.now) {
                 return Ok(true);
             }
             let start = keys.bytes.len();
@@ -198,7 +224,7 @@ impl Shard<'_> {
             let bytes = keys.bytes.get_mut(start..).unwrap_or_default();
             region.read_bytes(found.entry.add(word::KEY), bytes)?;
             if wish.prefix.matches(bytes, found.meta.wide) {
-                keys.ends.push((start + length, found.meta.wide));
+                keys.ends.push((start + length, found.meta.wide, found.meta.namespace));
             } else {
                 keys.bytes.truncate(start);
             }

@@ -1,0 +1,108 @@
+//! How the file is replaced: another one is written beside it, and renamed.
+//!
+//! `FILE.writing-PID-N` is being written: it came into being with `O_EXCL` and is locked by its writer
+//! (flock). So a file of that name without a lock is of a writer that has died, whatever has become
+//! of its pid, and whoever reads or writes the snapshot next removes it.
+
+use super::Flaw;
+use super::files::{NAMES, Target};
+use crate::error::Result;
+use rustix::fs::{FlockOperation, Mode, OFlags};
+use rustix::io::Errno;
+use std::ffi::OsStr;
+use std::fs::File;
+use std::os::unix::ffi::OsStrExt as _;
+use std::path::{Path, PathBuf};
+
+/// A file that is being written. It is gone at the end, unless it was published.
+#[derive(Debug)]
+pub(super) struct Draft<'t> {
+    target: &'t Target,
+    path: PathBuf,
+    file: File,
+    is_published: bool,
+}
+
+impl Draft<'_> {
+    pub(super) const fn file(&self) -> &File {
+        &self.file
+    }
+
+    /// Puts it in the place of the snapshot that is there, once the disk has it.
+    pub(super) fn publish(mut self) -> Result<()> {
+        let target = self.target;
+        self.file
+            .sync_all()
+            .and_then(|()| std::fs::rename(&self.path, &target.path))
+            .map_err(|error| target.unwritten(Flaw::Io(error)))?;
+        self.is_published = true;
+        target.sync_folder().map_err(|error| {
+            target.refuse(&format!("was written, but may not outlast a loss of power: {error}"))
+        })
+    }
+}
+
+impl Drop for Draft<'_> {
+    fn drop(&mut self) {
+        if !self.is_published {
+            let _ = std::fs::remove_file(&self.path);
+        }
+    }
+}
+
+impl Target {
+    /// Removes what dead writers have left.
+    pub(super) fn sweep(&self) {
+        let Ok(folder) = std::fs::read_dir(&self.folder) else {
+            return;
+        };
+        for file in folder.flatten().filter(|file| self.is_draft(&file.file_name())) {
+            // What cannot be removed does no harm.
+            let _ = remove_unlocked(&file.path());
+        }
+    }
+
+    /// A new file under another name.
+    pub(super) fn draft(&self) -> Result<Draft<'_>> {
+        for number in 0..NAMES {
+            let path = self.sibling(&format!(".writing-{}-{number}", std::process::id()));
+            let flags = OFlags::RDWR | OFlags::CREATE | OFlags::EXCL | OFlags::CLOEXEC;
+            let file = match rustix::fs::open(&path, flags, Mode::RUSR | Mode::WUSR) {
+                Ok(fd) => File::from(fd),
+                Err(Errno::EXIST) => continue,
+                Err(errno) => return Err(self.unwritten(Flaw::Io(errno.into()))),
+            };
+            // Where there are no locks, nobody removes anything.
+            let locked = rustix::fs::flock(&file, FlockOperation::NonBlockingLockExclusive);
+            let is_swept = rustix::fs::fstat(&file).is_ok_and(|stat| stat.st_nlink == 0);
+            // Else somebody has just taken it for one without a writer.
+            if locked != Err(Errno::WOULDBLOCK) && !is_swept {
+                return Ok(Draft { target: self, path, file, is_published: false });
+            }
+        }
+        Err(self.refuse("cannot be written: all names are taken"))
+    }
+
+    fn is_draft(&self, name: &OsStr) -> bool {
+        let of = self.path.file_name().unwrap_or_default().as_bytes();
+        let ending = name.as_bytes().strip_prefix(of);
+        let numbers = ending.and_then(|ending| ending.strip_prefix(b".writing-"));
+        let is_number = |part: &[u8]| !part.is_empty() && part.iter().all(u8::is_ascii_digit);
+        let mut parts = numbers.unwrap_or_default().split(|byte| *byte == b'-');
+        parts.by_ref().take(2).filter(|part| is_number(part)).count() == 2 && parts.next().is_none()
+    }
+}
+
+/// Removes a file that nobody is writing.
+fn remove_unlocked(path: &Path) -> Result<(), Errno> {
+    let flags = OFlags::RDWR | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
+    let file = rustix::fs::open(path, flags, Mode::empty())?;
+    rustix::fs::flock(&file, FlockOperation::NonBlockingLockExclusive)?;
+    // With the lock in hand, the name stays that of this file, if it still is.
+    let (locked, named) = (rustix::fs::fstat(&file)?, rustix::fs::lstat(path)?);
+    let is_same = (locked.st_dev, locked.st_ino) == (named.st_dev, named.st_ino);
+    if is_same && locked.st_uid == rustix::process::geteuid().as_raw() {
+        rustix::fs::unlink(path)?;
+    }
+    Ok(())
+}

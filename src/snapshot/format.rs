@@ -1,0 +1,103 @@
+//! What stands in the file. Numbers are little-endian.
+//!
+//! ```text
+//!  0  "csm-snap"
+//!  8  format      1
+//! 16  length      bytes of the whole file
+//! 24  entries     how many records are entries
+//! 32  namespaces  how many are namespaces
+//! 40  versions    no shard has given a higher one
+//! 48  taken       when it was written, in ms since 1970
+//! 56  sums        CRC-32 of all that follows; of these 64 bytes, were this half 0
+//! 64  records     one behind the other
+//!     "csm-ends"
+//! ```
+//!
+//! The head is written last: a file without it was never finished. Both ends say what the file is,
+//! so that one with damage to either is still told from what was never a snapshot.
+
+use super::Flaw;
+
+const MAGIC: [u8; 8] = *b"csm-snap";
+/// The last bytes.
+pub(super) const END: [u8; 8] = *b"csm-ends";
+const FORMAT: u64 = 1;
+/// JavaScript sees versions as numbers.
+const MOST_VERSIONS: u64 = 1 << 53;
+
+/// The front of the file.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Head {
+    pub(super) length: u64,
+    pub(super) entries: u64,
+    pub(super) namespaces: u64,
+    pub(super) versions: u64,
+    pub(super) taken_ms: u64,
+    /// Checksum of what follows.
+    pub(super) sum: u32,
+}
+
+impl Head {
+    pub(super) const BYTES: usize = 64;
+
+    pub(super) fn to_bytes(self) -> [u8; Self::BYTES] {
+        let (magic, sum) = (u64::from_le_bytes(MAGIC), u64::from(self.sum));
+        let Self { length, entries, namespaces, versions, taken_ms, .. } = self;
+        let words = |sums| {
+            let words = [magic, FORMAT, length, entries, namespaces, versions, taken_ms, sums];
+            to_bytes::<8, { Head::BYTES }>(words)
+        };
+        words(sum | u64::from(crc32fast::hash(&words(sum))) << 32)
+    }
+
+    /// What the front of a file of that length says.
+    pub(super) fn read(front: &[u8], length: u64) -> Result<Self, Flaw> {
+        let cut_off = |of: &str| Flaw::Damaged(format!("is cut off: it has {length} bytes{of}"));
+        if front.len() < Self::BYTES {
+            return Err(cut_off(""));
+        }
+        let words = to_words::<8>(front);
+        let [magic, format, bytes, entries, namespaces, versions, taken_ms, sums] = words;
+        if magic != u64::from_le_bytes(MAGIC) {
+            return Err(Flaw::damaged("it does not begin as a snapshot does"));
+        }
+        if format != FORMAT {
+            let what = format!("has format {format}, and this build of the package reads {FORMAT}");
+            return Err(Flaw::Damaged(what));
+        }
+        #[expect(clippy::cast_possible_truncation, reason = "the lower half is meant")]
+        let sum = sums as u32;
+        let head = Self { length: bytes, entries, namespaces, versions, taken_ms, sum };
+        if head.to_bytes() != front || versions > MOST_VERSIONS {
+            return Err(Flaw::damaged("the checksum of its head does not match"));
+        }
+        if bytes != length {
+            return Err(cut_off(&format!(" of {bytes}")));
+        }
+        Ok(head)
+    }
+}
+
+/// Whether a file with these first and last bytes, up to eight each, was meant to be a snapshot. (One
+/// without any was: its disk may have been full.)
+pub(super) fn is_snapshot(front: &[u8], end: &[u8]) -> bool {
+    MAGIC.starts_with(front) || end == END
+}
+
+/// Bytes as words; those that are not there are 0.
+pub(super) fn to_words<const WORDS: usize>(bytes: &[u8]) -> [u64; WORDS] {
+    let mut words = [0; WORDS];
+    for (word, bytes) in words.iter_mut().zip(bytes.as_chunks::<8>().0) {
+        *word = u64::from_le_bytes(*bytes);
+    }
+    words
+}
+
+/// Words as bytes.
+pub(super) fn to_bytes<const WORDS: usize, const BYTES: usize>(words: [u64; WORDS]) -> [u8; BYTES] {
+    let mut bytes = [0; BYTES];
+    for (bytes, word) in bytes.as_chunks_mut::<8>().0.iter_mut().zip(words) {
+        *bytes = word.to_le_bytes();
+    }
+    bytes
+}

@@ -1,0 +1,161 @@
+//! From the file to the store.
+
+use super::files::{Found, Target};
+use super::format::{END, Head};
+use super::record::{Kind, Record, Room, Summing};
+use super::{Flaw, News, Progress, Step, wall_ms};
+use crate::entry::{Key, Namespace, Tag, Value};
+use crate::error::{Error, Result};
+use crate::store::{Condition, Store};
+use std::io::{BufReader, Read as _, Seek as _, SeekFrom};
+use std::path::Path;
+
+const BUFFER: usize = 1 << 18;
+
+/// What was read.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct ReadIn {
+    /// Entries that were stored.
+    pub entries: u64,
+    /// Entries that had ended, and were not.
+    pub ended: u64,
+    /// Namespaces, with entries or without.
+    pub namespaces: u64,
+    /// Bytes of the file.
+    pub bytes: u64,
+    /// When the file was written, in ms since 1970.
+    pub taken_ms: u64,
+}
+
+/// Stores all entries of the file `path` that have not ended in a segment that is new and that nobody
+/// else sees yet; `None` if there is no such file. The file stays as it is. Takes memory for one value.
+///
+/// # Errors
+/// [`Error::Snapshot`]: if the file is damaged, it has another name then, and nothing was stored; if it
+/// is no snapshot, of another user or too large for the segment, it is left as it is. Those of
+/// [`Store::set`]. If something was stored before (the segment is too small), it is part of the whole:
+/// the segment is to be thrown away.
+pub fn read(
+    store: &Store,
+    path: &Path,
+    progress: &mut dyn FnMut(Progress),
+) -> Result<Option<ReadIn>> {
+    let target = Target::of(path)?;
+    target.sweep();
+    let Some(found) = target.open()? else {
+        return Ok(None);
+    };
+    let head = match check(&found, progress) {
+        Ok(head) => head,
+        Err(Flaw::Damaged(why)) => return Err(target.keep_aside(&why)),
+        Err(flaw) => return Err(target.unread(flaw)),
+    };
+    let mut reader = Reader {
+        store,
+        namespaces: vec![Namespace::USER, Namespace::PACKAGE],
+        bounds: Vec::new(),
+        ended: 0,
+    };
+    let news = News::new(progress, Step::Store, head.entries);
+    let stored = store.raise_versions(head.versions).map_err(Flaw::from);
+    stored
+        .and_then(|()| walk(&found, &head, news, |record| reader.store(record)))
+        .and_then(|()| Ok(reader.bound()?))
+        .map_err(|flaw| target.unread(flaw))?;
+    let Head { entries, namespaces, length, taken_ms, .. } = head;
+    let ended = reader.ended;
+    Ok(Some(ReadIn { entries: entries - ended, ended, namespaces, bytes: length, taken_ms }))
+}
+
+/// Reads the file to its end, and stores nothing.
+fn check(found: &Found, progress: &mut dyn FnMut(Progress)) -> Result<Head, Flaw> {
+    let mut front = Vec::with_capacity(Head::BYTES);
+    let mut file = &found.file;
+    file.seek(SeekFrom::Start(0))?;
+    file.take(Head::BYTES as u64).read_to_end(&mut front)?;
+    let head = Head::read(&front, found.length)?;
+    let news = News::new(progress, Step::Check, head.entries);
+    walk(found, &head, news, |_| Ok(()))?;
+    Ok(head)
+}
+
+/// Gives all records, one after the other. Only at the end it is known whether they were right.
+fn walk(
+    found: &Found,
+    head: &Head,
+    mut news: News<'_>,
+    mut each: impl FnMut(&Record<'_>) -> Result<()>,
+) -> Result<(), Flaw> {
+    let mut file = &found.file;
+    file.seek(SeekFrom::Start(Head::BYTES as u64))?;
+    let mut input = BufReader::with_capacity(BUFFER, Summing::new(file));
+    let (head_bytes, end_bytes) = (Head::BYTES as u64, END.len() as u64);
+    let mut left = head.length.saturating_sub(head_bytes);
+    let mut room = Room::default();
+    let (mut names, mut last, mut namespaces) = (Namespace::named(), Namespace::USER.number(), 0);
+    while left > end_bytes {
+        let record = room.read(&mut input, left - end_bytes)?;
+        left -= record.bytes();
+        let is_entry = record.kind != Kind::Namespace;
+        if !is_entry {
+            namespaces += 1;
+            last = names.next().map_or(last, Namespace::number);
+        }
+        let is_known = record.namespace != Namespace::PACKAGE.number();
+        if !is_known || record.namespace > last || !is_entry && record.namespace != last {
+            return Err(Flaw::damaged("a record is of no known namespace"));
+        }
+        each(&record)?;
+        news.add(u64::from(is_entry), record.bytes());
+    }
+    let mut end = Vec::with_capacity(END.len());
+    input.by_ref().take(end_bytes).read_to_end(&mut end)?;
+    let is_counted = news.now.entries == head.entries && namespaces == head.namespaces;
+    if end != END || !is_counted || input.into_inner().finish().1 != head.sum {
+        return Err(Flaw::damaged("its checksum does not match"));
+    }
+    Ok(())
+}
+
+struct Reader<'s> {
+    store: &'s Store,
+    /// Which namespace it is that has a number in the file.
+    namespaces: Vec<Namespace>,
+    bounds: Vec<(Namespace, u64)>,
+    ended: u64,
+}
+
+impl Reader<'_> {
+    fn store(&mut self, record: &Record<'_>) -> Result<()> {
+        let Kind::Entry(tag) = record.kind else {
+            let namespace = self.store.namespace(record.name, record.wide)?;
+            self.namespaces.push(namespace);
+            self.bounds.push((namespace, record.end));
+            return Ok(());
+        };
+        let ttl_ms = match record.end {
+            0 => None,
+            end => match end.saturating_sub(wall_ms()) {
+                0 => {
+                    self.ended += 1;
+                    return Ok(());
+                }
+                left_ms => Some(left_ms),
+            },
+        };
+        let namespace = self.namespaces.get(usize::from(record.namespace));
+        let namespace = namespace.copied().unwrap_or(Namespace::USER);
+        let hash_key = self.store.segment().hash_key();
+        let key = Key::within(namespace, hash_key, record.name, record.wide)?;
+        let value = match (tag, record.value.first_chunk()) {
+            (Tag::Number, Some(bytes)) => Value::number(f64::from_le_bytes(*bytes)),
+            _ => Value::bytes(tag, record.value),
+        };
+        self.store.put(&key, &value, Condition::Always, ttl_ms).map(drop)
+    }
+
+    /// Bounds the namespaces. Not before: one may have had more than its bound, which was lowered.
+    fn bound(&self) -> Result<(), Error> {
+        self.bounds.iter().try_for_each(|(namespace, bound)| self.store.bound(*namespace, *bound))
+    }
+}
