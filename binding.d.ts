@@ -126,12 +126,14 @@ export interface Engine extends Face {
   configure(maxBytes: number, mode: number, logBytes: number): void;
   /** With all processes that give that name; with `''`, as a cluster does. Before attaching. */
   share(name: string): void;
+  /** The file that the memory of a name begins with and is left in. Before attaching. */
+  snapshot(file: string): void;
   /** Of those that this environment shares with, or will; `''` where that is its cluster. */
   name(): string;
   /** The maximum as long as nobody configures another. */
   suggest(maxBytes: number): void;
-  /** false: no hub answers yet, which only happens in a worker. */
-  attach(timeoutMs: number): boolean;
+  /** 0: no hub answers yet; 1: attached; 2: a snapshot is being read, the status says how far. */
+  attach(timeoutMs: number): number;
   /** What the segment was made with, once attached: 0 not chosen, 1 json, 2 advanced. */
   mode(): number;
   /** Tells lock ids of this segment from those of another; 8 hexadecimal digits. */

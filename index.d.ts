@@ -46,6 +46,13 @@ declare namespace memory {
      * none.
      */
     name?: string;
+    /**
+     * With a name: a file with all entries of all namespaces, without locks and the LRU. Whoever makes
+     * the memory reads it before anybody is let in; the last to leave by `close()` or by its normal end
+     * writes it, as a whole or not at all. If the file is damaged, the first operations of who reads
+     * it fail with `ERR_SNAPSHOT`, it is kept under another name, and the memory begins empty.
+     */
+    snapshot?: string;
     /** `'tree'`: by no name, whatever the defaults are; a primary and its workers, a process alone. */
     scope?: 'tree';
     /**
@@ -201,6 +208,8 @@ declare namespace memory {
    * Attaching:
    * - `ERR_NO_PRIMARY`: the primary has not loaded the package; load it there too. A promise waits
    *   5 seconds for it, a call of `sync` does not wait.
+   * - `ERR_SNAPSHOT` (`file`, `kept`): the file cannot be read or written. A damaged one is kept as
+   *   `kept`; look at it, or go on without it.
    * - `ERR_NO_HOST`: no process that shares by the name answers, for 5 seconds; the one that admits
    *   others (`host` of `stats()`) is stopped.
    * - `ERR_NOT_PRIMARY`: `setLRUOptions` in the worker of a cluster; call it in the primary.
@@ -231,6 +240,7 @@ declare namespace memory {
     | 'ERR_TOO_MANY_NAMESPACES'
     | 'ERR_NO_PRIMARY'
     | 'ERR_NO_HOST'
+    | 'ERR_SNAPSHOT'
     | 'ERR_NOT_PRIMARY'
     | 'ERR_REFUSED'
     | 'ERR_LAYOUT_MISMATCH'

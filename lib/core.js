@@ -66,6 +66,7 @@ class Core {
     for (const operations of this.#operations) operations.close();
     for (const locks of this.#locks) locks.close(error);
     this.listeners.close();
+    this.join.leave();
   }
 }
 

@@ -17,7 +17,7 @@ const { defaultMaximum } = require('./config.js');
 const { makeError } = require('./errors.js');
 const { usableProcessors } = require('./limits.js');
 const { defaultGroup } = require('./scope.js');
-const { newStatus } = require('./status.js');
+const { STATUS, newStatus } = require('./status.js');
 
 /** For how long a hub that was found may take to answer; the event loop stands still meanwhile. */
 const ANSWER_MS = 100;
@@ -26,6 +26,10 @@ const LONG_ANSWER_MS = 1000;
 const PATIENCE_MS = 5000;
 const FIRST_PAUSE_MS = 5;
 const LONGEST_PAUSE_MS = 50;
+
+/** What the engine's attach gives. */
+const NOBODY = 0;
+const READING = 2;
 
 /** Under these names threads learn from the main thread what only that can know. */
 const ROLE = 'cluster-shared-memory:role';
@@ -52,9 +56,14 @@ class Join {
   /** Tells lock ids of this shared memory from those of another; known once attached. */
   nonce = '';
 
+  /** Hears how far the snapshot is read. @type {(progress: { entries: number, total: number }) => void} */
+  hearOfReading = () => {};
+
   #channelClones;
   #mode = NOT_CHOSEN;
   #closed = false;
+  /** Whether a snapshot was still being read when it was looked at last. */
+  #reads = false;
   /** @type {Waiting[]} */
   #waiting = [];
   /** @type {NodeJS.Timeout | undefined} */
@@ -101,6 +110,12 @@ class Join {
     this.engine.share(name);
   }
 
+  /** @param {string} file that the memory begins with and is left in */
+  snapshot(file) {
+    if (this.#closed) throw closed();
+    this.engine.snapshot(file);
+  }
+
   /** Sizes in bytes; 0 leaves one as it is. */
   configure(maxBytes = 0, logBytes = 0) {
     if (this.#closed) throw closed();
@@ -120,9 +135,10 @@ class Join {
     }
   }
 
-  /** Attaches at once or throws. */
+  /** Attaches at once or throws; waits for a snapshot that is being read. */
   attachNow() {
-    if (!this.#attach(LONG_ANSWER_MS)) throw this.#nobody('Synchronous calls do not wait for it');
+    while (!this.#attach(LONG_ANSWER_MS))
+      if (!this.#reads) throw this.#nobody('Synchronous calls do not wait for it');
   }
 
   /** Attaches if that needs no waiting, and nobody waits who would have to come first. */
@@ -150,8 +166,12 @@ class Join {
     this.attached = false;
     const error = closed();
     this.#rejectAll(error);
-    this.engine.close();
     return error;
+  }
+
+  /** Leaves the memory; throws if the snapshot cannot be written. */
+  leave() {
+    this.engine.close();
   }
 
   #knock() {
@@ -174,13 +194,24 @@ class Join {
   #attach(answerMs = ANSWER_MS) {
     if (this.#closed) throw closed();
     if (!this.attached) {
-      if (!this.engine.attach(answerMs)) return false;
+      const answer = this.engine.attach(answerMs);
+      this.#reads = answer === READING;
+      if (this.#reads) this.#beRead();
+      if (this.#reads || answer === NOBODY) return false;
       this.attached = true;
       this.#mode = this.engine.mode();
       this.nonce = this.engine.nonce();
     }
     this.#runAll();
     return true;
+  }
+
+  /** Nobody is impatient while something happens. */
+  #beRead() {
+    const deadline = performance.now() + PATIENCE_MS;
+    for (const waiting of this.#waiting) waiting.deadline = deadline;
+    const { [STATUS.READ]: entries, [STATUS.TOTAL]: total } = this.status;
+    this.hearOfReading({ entries, total });
   }
 
   #runAll() {

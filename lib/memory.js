@@ -3,6 +3,7 @@
 // The object that programs hold: the keys that all share (lib/space.js), their namespaces, the LRU,
 // and what concerns the memory as a whole.
 
+const path = require('node:path');
 const { parseLog, parseMaximum, parseSpace, parseValueCache } = require('./config.js');
 const { Core } = require('./core.js');
 const { wrongType, wrongValue } = require('./errors.js');
@@ -66,8 +67,12 @@ class Memory extends Space {
 
   /** @param {unknown} options */
   configure = (options) => {
-    const { name, maxMemory, log, mode, valueCache } = checkOptions(options);
+    const { name, snapshot, maxMemory, log, mode, valueCache } = checkOptions(options);
+    if (snapshot !== undefined && (name ?? this.#join.name) === '') {
+      throw wrongValue('"snapshot" option', 'given with a "name"', snapshot);
+    }
     if (name !== undefined) this.#join.share(name);
+    if (snapshot !== undefined) this.#join.snapshot(snapshot);
     if (maxMemory + log > 0) this.#join.configure(maxMemory, log);
     if (mode !== undefined) {
       this.#join.chooseMode(mode);
@@ -124,6 +129,17 @@ function toName(name) {
   return name;
 }
 
+/** @param {unknown} snapshot */
+function toFile(snapshot) {
+  if (typeof snapshot !== 'string')
+    throw wrongType('"snapshot" option', 'of type string', snapshot);
+  if (snapshot === '' || snapshot.includes('\0')) {
+    throw wrongValue('"snapshot" option', 'the path of a file', snapshot);
+  }
+  // Whoever leaves last may be in another folder.
+  return path.resolve(snapshot);
+}
+
 /** Bytes that a namespace may have; 0 if nothing is said. @param {unknown} options */
 function boundOf(options) {
   if (options === undefined) return 0;
@@ -154,13 +170,14 @@ function known(options, names) {
 /**
  * Checks all options before any takes effect.
  * @param {unknown} options
- * @returns {{ name?: string, maxMemory: number, log: number, mode?: string, valueCache?: number }}
- *   the name is empty for the cluster; sizes in bytes, 0 if not given
+ * @returns {{ name?: string, snapshot?: string, maxMemory: number, log: number, mode?: string,
+ *   valueCache?: number }} the name is empty for the cluster; sizes in bytes, 0 if not given
  */
 function checkOptions(options) {
-  const { name, scope, maxMemory, log, mode, valueCache } = known(options, [
+  const { name, scope, snapshot, maxMemory, log, mode, valueCache } = known(options, [
     'name',
     'scope',
+    'snapshot',
     'maxMemory',
     'log',
     'mode',
@@ -175,6 +192,7 @@ function checkOptions(options) {
   }
   return {
     name: name === undefined ? scope && '' : toGroup(name, '"name" option'),
+    snapshot: snapshot === undefined ? undefined : toFile(snapshot),
     maxMemory: maxMemory === undefined ? 0 : parseMaximum(maxMemory, '"maxMemory" option'),
     log: log === undefined ? 0 : parseLog(log, '"log" option'),
     mode,

@@ -12,6 +12,9 @@ const STATUS = Object.freeze({
   /** Of news, the watch that they are of; of a scan, 1 at its end. */
   WATCH: 2,
   IS_OVER: 2,
+  /** Of a snapshot that is being read, how many entries are read, and of how many. */
+  READ: 1,
+  TOTAL: 2,
   /** 1 if this thread has changed what it listens to itself. */
   OWN_NEWS: 3,
   /** Of a scan, the place in its shard, in two halves. */

@@ -103,6 +103,14 @@ pub enum Error {
     /// This member has left the segment.
     #[error("the shared memory is closed")]
     Closed,
+    /// What the memory begins with is still being read.
+    #[error("a snapshot is being read: {entries} of {total} entries")]
+    Reading {
+        /// Entries that are read.
+        entries: u64,
+        /// Entries in all; 0 if that is not known yet.
+        total: u64,
+    },
     /// A snapshot cannot be read or written.
     #[error("the snapshot {file} {why}{kept}", kept = kept_as(kept.as_deref()))]
     Snapshot {

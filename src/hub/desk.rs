@@ -9,7 +9,9 @@ use super::io::{Command, Event, Guest, GuestId};
 use super::mender::{Asker, Done, Job};
 use super::message::{self, Code, Malformed, Refusal, Reply, Request, to_bytes};
 use super::replaced::take_leave_of;
-use super::{Mouth, Shared};
+use super::Mouth;
+use super::shared::Shared;
+use crate::error::Error;
 use crate::os::process::{self, ProcessId};
 use crossbeam_channel::{Receiver, Sender, at, select};
 use rustix::fd::AsFd as _;
@@ -131,8 +133,14 @@ impl Desk {
             self.forget(guest.id);
             return;
         }
-        let opened = match self.shared.open() {
+        let opened = match self.shared.open(None) {
             Ok(opened) => opened,
+            Err(Error::Reading { entries, total }) => {
+                let reply = to_bytes(&Reply::Reading { entries, total });
+                let _ = guest.connection.send(&reply, &[]);
+                self.forget(guest.id);
+                return;
+            }
             Err(error) => {
                 let reason = format!("there is no segment: {error}");
                 self.refuse(guest, Refusal::new(Code::NoSegment, reason));

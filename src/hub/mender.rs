@@ -6,7 +6,7 @@
 use super::io::Guest;
 use super::message::{Reply, to_bytes};
 use super::trim::Trim;
-use super::{Opened, Shared};
+use super::shared::{Opened, Shared};
 use crate::error::Result;
 use crate::lru::Lru;
 use crate::os::process::ProcessId;

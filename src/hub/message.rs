@@ -58,6 +58,13 @@ pub enum Reply {
     },
     /// There is nothing for you here.
     Refused(Refusal),
+    /// What the segment begins with is still being read: ask again.
+    Reading {
+        /// Entries that are read.
+        entries: u64,
+        /// Entries in all; 0 if that is not known yet.
+        total: u64,
+    },
     /// The hub's process shares by a name: join it there.
     Elsewhere {
         /// The name of the group.

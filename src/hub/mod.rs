@@ -12,8 +12,7 @@
 //!              commands               done
 //! ```
 //!
-//! The segment is made when the first process is admitted or the primary itself attaches, so that
-//! its settings can be chosen until then.
+//! How the segment comes to be, and who may host it, is in `shared.rs`.
 
 pub mod admission;
 mod deadlines;
@@ -24,7 +23,9 @@ mod mender;
 pub mod message;
 pub mod name;
 mod replaced;
+mod shared;
 mod trim;
+pub mod will;
 
 pub use group::GroupName;
 pub use name::HubName;
@@ -35,41 +36,19 @@ use crate::os::process::ProcessId;
 use crate::os::socket::{Connection, Listener};
 use crate::os::spawn;
 use crate::segment::Segment;
-use crate::segment::host;
 use crate::segment::layout::Layout;
-use crate::segment::members::{self, MemberId};
-use crate::store::{self, Settings};
+use crate::store::Settings;
 use crossbeam_channel::{Receiver, Sender, bounded, unbounded};
 use desk::Desk;
 use group::Door;
 use io::{Command, Ear};
 use mender::{Asker, Job};
 use rustix::io::Errno;
-use std::sync::atomic::{AtomicBool, Ordering};
+use shared::Shared;
+use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
-
-/// The segment, and the hub's own slot in it.
-#[derive(Debug)]
-struct Opened {
-    segment: Arc<Segment>,
-    me: MemberId,
-}
-
-/// What the threads of a hub share with its owner.
-#[derive(Debug)]
-struct Shared {
-    name: HubName,
-    /// Those that it looks after, if they are not its process's own workers.
-    group: Option<(GroupName, Door)>,
-    settings: Mutex<Settings>,
-    /// Whether somebody has configured them.
-    is_chosen: AtomicBool,
-    opened: OnceLock<Opened>,
-    /// The name of the group that its workers shall join instead.
-    elsewhere: Mutex<Option<String>>,
-}
 
 /// How the desk talks to the ear.
 #[derive(Debug)]
@@ -124,7 +103,7 @@ impl Hub {
     /// the segment has no slot for it; [`Error::Refused`] if it has another host.
     pub fn open(name: HubName, settings: Settings, segment: Option<Arc<Segment>>) -> Result<Self> {
         let listener = Arc::new(Listener::bind(&name.to_string())?);
-        let shared = Shared::new(name, settings, None);
+        let shared = Shared::new(name, settings, None, None);
         if let Some(segment) = segment {
             shared.take(segment)?.ok_or_else(|| Error::Refused("it has another host".into()))?;
         }
@@ -139,11 +118,27 @@ impl Hub {
     pub fn lead(group: GroupName, door: Door, segment: Arc<Segment>) -> Result<Option<Self>> {
         let listener = Arc::clone(&door.listener);
         let name = HubName::of(ProcessId::current());
-        let shared = Shared::new(name, Settings::default(), Some((group, door)));
+        let shared = Shared::new(name, Settings::default(), Some((group, door)), None);
         if shared.take(segment)?.is_none() {
             return Ok(None);
         }
         Self::start(shared, listener).map(Some)
+    }
+
+    /// Starts the hub of a group that has no segment yet: it is made of these settings, and of what is
+    /// in the file `snapshot`.
+    ///
+    /// # Errors
+    /// [`Error::System`].
+    pub fn found(
+        group: GroupName,
+        door: Door,
+        settings: Settings,
+        snapshot: Option<PathBuf>,
+    ) -> Result<Self> {
+        let listener = Arc::clone(&door.listener);
+        let name = HubName::of(ProcessId::current());
+        Self::start(Shared::new(name, settings, Some((group, door)), snapshot), listener)
     }
 
     fn start(shared: Shared, listener: Arc<Listener>) -> Result<Self> {
@@ -157,18 +152,12 @@ impl Hub {
     /// # Errors
     /// [`Error::AlreadyOpen`] if some have got the segment of this hub.
     pub fn refer(&self, group: Option<&str>) -> Result<()> {
-        // The lock: no segment is made meanwhile.
-        let _settings = lock(&self.shared.settings);
-        if group.is_some() && self.shared.opened().is_some() {
-            return Err(Error::AlreadyOpen);
-        }
-        *lock(&self.shared.elsewhere) = group.map(str::to_owned);
-        Ok(())
+        self.shared.refer(group)
     }
 
     /// The hub is that of another copy of the package in this process.
     fn elsewhere(name: HubName, settings: Settings) -> Self {
-        let shared = Arc::new(Shared::new(name, settings, None));
+        let shared = Arc::new(Shared::new(name, settings, None, None));
         Self { shared, threads: None }
     }
 
@@ -190,17 +179,8 @@ impl Hub {
     /// # Errors
     /// [`Error::AlreadyOpen`] if the segment exists; [`Error::BadSize`].
     pub fn configure(&self, choose: impl FnOnce(&mut Settings)) -> Result<()> {
-        let mut settings = lock(&self.shared.settings);
-        let mut chosen = *settings;
-        choose(&mut chosen);
-        chosen.layout()?;
-        if self.shared.opened.get().is_some() || !self.is_here() {
-            return Err(Error::AlreadyOpen);
-        }
-        *settings = chosen;
-        // Relaxed: the lock orders it.
-        self.shared.is_chosen.store(true, Ordering::Relaxed);
-        Ok(())
+        // The segment of another copy is that one's to configure.
+        if self.is_here() { self.shared.configure(choose) } else { Err(Error::AlreadyOpen) }
     }
 
     /// The maximum as long as nobody configures another.
@@ -209,19 +189,18 @@ impl Hub {
     /// [`Error::BadSize`].
     pub fn suggest(&self, maximum: u64) -> Result<()> {
         Layout::new(maximum)?;
-        let mut settings = lock(&self.shared.settings);
-        if !self.shared.is_chosen.load(Ordering::Relaxed) {
-            settings.maximum = maximum;
-        }
+        self.shared.suggest(maximum);
         Ok(())
     }
 
-    /// The segment, which is made now if it does not exist.
+    /// The segment, which is made now if it does not exist; waits until `deadline` for a snapshot to be
+    /// read.
     ///
     /// # Errors
-    /// See [`store::create`].
-    pub fn segment(&self) -> Result<Arc<Segment>> {
-        Ok(Arc::clone(&self.shared.open()?.segment))
+    /// [`Error::Reading`] if that takes longer; those of [`crate::store::create_with`] and of
+    /// [`crate::snapshot::read`].
+    pub fn segment(&self, deadline: Instant) -> Result<Arc<Segment>> {
+        Ok(Arc::clone(&self.shared.open(Some(deadline))?.segment))
     }
 
     /// Mends after all who are dead; gives how many slots that has freed, or 0 if it takes longer
@@ -235,78 +214,6 @@ impl Hub {
             return 0;
         }
         receiver.recv_timeout(timeout).unwrap_or(0)
-    }
-}
-
-impl Shared {
-    const fn new(name: HubName, settings: Settings, group: Option<(GroupName, Door)>) -> Self {
-        Self {
-            name,
-            group,
-            settings: Mutex::new(settings),
-            is_chosen: AtomicBool::new(false),
-            opened: OnceLock::new(),
-            elsewhere: Mutex::new(None),
-        }
-    }
-
-    /// The segment if it exists.
-    fn opened(&self) -> Option<&Opened> {
-        self.opened.get()
-    }
-
-    /// The segment, which is made now if it does not exist.
-    fn open(&self) -> Result<&Opened> {
-        if let Some(opened) = self.opened.get() {
-            return Ok(opened);
-        }
-        let settings = lock(&self.settings);
-        if let Some(opened) = self.opened.get() {
-            return Ok(opened);
-        }
-        if let Some(name) = self.elsewhere() {
-            return Err(Error::Refused(format!("it is to be found by the name \"{name}\"")));
-        }
-        let opened = self.take(Arc::new(store::create_with(*settings)?))?;
-        opened.ok_or_else(|| Error::Refused("a new segment has a host".into()))
-    }
-
-    /// The name of the group that the workers shall join instead.
-    fn elsewhere(&self) -> Option<String> {
-        lock(&self.elsewhere).clone()
-    }
-
-    /// Takes a slot of the segment for the hub, before anybody else can take the last one, and makes
-    /// it the host; `None` if another is.
-    fn take(&self, segment: Arc<Segment>) -> Result<Option<&Opened>> {
-        let (region, layout) = (segment.region(), segment.layout());
-        let is_gone = |host: &_| replaced::is_gone(&segment, host);
-        // Most that ask find another, and need no slot for that.
-        if host::current(region, layout)?.is_some_and(|host| !is_gone(&host)) {
-            return Ok(None);
-        }
-        let me = members::join(region, layout, self.process(), members::HUB)?;
-        match host::claim(region, layout, me, is_gone) {
-            Ok(true) => Ok(Some(self.opened.get_or_init(|| Opened { segment, me }))),
-            other => {
-                members::leave(region, layout, me)?;
-                other.map(|_| None)
-            }
-        }
-    }
-
-    /// Lets another be the host, and leaves.
-    fn resign(&self) {
-        let Some(Opened { segment, me }) = self.opened() else {
-            return;
-        };
-        // Its slot was good when it was taken.
-        let _ = host::release(segment.region(), *me);
-        let _ = members::leave(segment.region(), segment.layout(), *me);
-    }
-
-    const fn process(&self) -> ProcessId {
-        self.name.process()
     }
 }
 

@@ -15,6 +15,8 @@ pub(super) enum Answer {
     Welcome(OwnedFd, Vec<OwnedFd>),
     /// It shall join the group of this name.
     Elsewhere(String),
+    /// It shall ask again: so many entries of so many are read of what the segment begins with.
+    Reading(u64, u64),
     /// Nothing yet.
     Silence,
     /// Nothing any more.
@@ -44,6 +46,7 @@ pub(super) fn hear(connection: &Connection, deadline: Instant) -> Result<Answer>
                     Ok(Answer::Welcome(file, files.collect()))
                 }
                 (Ok(Reply::Elsewhere { name }), _) => Ok(Answer::Elsewhere(name)),
+                (Ok(Reply::Reading { entries, total }), _) => Ok(Answer::Reading(entries, total)),
                 (Ok(Reply::Refused(refusal)), _) => Err(refused(refusal)),
                 _ => Err(not_understood()),
             }

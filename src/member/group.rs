@@ -7,8 +7,9 @@ use crate::hub::group::{Door, Sought, seek};
 use crate::hub::{GroupName, Hub};
 use crate::os::socket::{Connection, Listener};
 use crate::segment::Segment;
-use crate::store::{self, Settings};
+use crate::store::Settings;
 use rustix::fd::OwnedFd;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -18,19 +19,32 @@ const FIRST_PAUSE: Duration = Duration::from_millis(1);
 const LONGEST_PAUSE: Duration = Duration::from_millis(20);
 const AGAIN: Duration = Duration::from_millis(1);
 
-/// Joins the group, or begins it with a segment of these settings; `None` if that could not be done
-/// by `deadline`.
+/// What a group begins with.
+#[derive(Debug, Clone, Default)]
+pub struct Beginnings {
+    /// What its segment is like.
+    pub settings: Settings,
+    /// The file whose entries are in it, if there is one; the last member writes it.
+    pub snapshot: Option<PathBuf>,
+}
+
+/// Joins the group, or begins it; `None` if that could not be done by `deadline`.
 ///
 /// # Errors
-/// What the hub refuses with; those of [`seek`] and of [`store::create_with`].
+/// [`Error::Reading`] as long as its snapshot is being read; what the hub refuses with; those of
+/// [`seek`].
 pub(super) fn join(
     name: &GroupName,
-    settings: Settings,
+    beginnings: &Beginnings,
     deadline: Instant,
 ) -> Result<Option<Found>> {
     loop {
         match seek(name, deadline)? {
-            Sought::Begun(door) => return begin(name, door, settings).map(Some),
+            Sought::Begun(door) => {
+                let Beginnings { settings, snapshot } = beginnings.clone();
+                let hub = Hub::found(name.clone(), door.clone(), settings, snapshot)?;
+                return Ok(Some(Found::Founding { door, hub: Arc::new(hub) }));
+            }
             Sought::There(connection, address) => {
                 ask(&connection);
                 match hear(&connection, deadline)? {
@@ -42,6 +56,9 @@ pub(super) fn join(
                             door: Some(Door { address, listener }),
                             connection: Arc::new(connection),
                         }));
+                    }
+                    Answer::Reading(entries, total) => {
+                        return Err(Error::Reading { entries, total });
                     }
                     Answer::Elsewhere(_) => return Err(not_understood()),
                     // Its host has left, or who began has given up: look again.
@@ -56,13 +73,6 @@ pub(super) fn join(
         }
         std::thread::sleep(AGAIN);
     }
-}
-
-fn begin(name: &GroupName, door: Door, settings: Settings) -> Result<Found> {
-    let segment = Arc::new(store::create_with(settings)?);
-    let hub = Hub::lead(name.clone(), door.clone(), Arc::clone(&segment))?;
-    let hub = hub.ok_or_else(|| Error::Refused("a new segment has a host".into()))?;
-    Ok(Found::Host { segment, door, hub })
 }
 
 /// Becomes the host of the group, or the guest of another who has; `None` if this process leaves.
@@ -83,7 +93,7 @@ pub(super) fn find_again(
     while !watched.is_left() {
         if let Some(hub) = lead(name, &door, &watched.segment) {
             let segment = Arc::clone(&watched.segment);
-            return (Some(Found::Host { segment, door, hub }), is_told);
+            return (Some(Found::Host { segment, door, hub: Arc::new(hub) }), is_told);
         }
         match wait(watched, waiting.take().or_else(|| queue(&door)), pause) {
             Waited::In(file, connection) => {
@@ -122,7 +132,7 @@ fn wait(watched: &Watched, connection: Option<Connection>, pause: Duration) -> W
             Ok(Answer::Welcome(file, _)) => return Waited::In(file, connection),
             Ok(Answer::Silence) => return Waited::Still(Some(connection)),
             // Refused, or an error: it may be another time.
-            Ok(Answer::Closed | Answer::Elsewhere(_)) | Err(_) => {}
+            Ok(Answer::Closed | Answer::Elsewhere(_) | Answer::Reading(..)) | Err(_) => {}
         }
     }
     watched.rest(pause);

@@ -7,15 +7,16 @@
 //! environment.
 
 use super::waker::Notice;
-use super::{group, notify, tree};
-use crate::error::Result;
+use super::group::{self, Beginnings};
+use super::{notify, tree};
+use crate::error::{Error, Result};
+use crate::hub::will;
 use crate::hub::group::Door;
 use crate::hub::message::{Reply, Request, parse, to_bytes};
 use crate::hub::{GroupName, Hub, HubName};
 use crate::os::socket::{Connection, Received};
 use crate::os::{fd, spawn};
 use crate::segment::Segment;
-use crate::store::Settings;
 use crossbeam_channel::{Receiver, Sender, unbounded};
 use dashmap::DashMap;
 use rustix::fd::{AsFd as _, OwnedFd};
@@ -28,6 +29,9 @@ static LINKS: LazyLock<DashMap<Way, Arc<Link>>> = LazyLock::new(DashMap::new);
 
 /// How long the hub must be gone before anybody is told.
 const LOST_AFTER: Duration = Duration::from_millis(300);
+
+/// A snapshot that takes longer to be read is asked for again.
+const READ_WITHIN: Duration = Duration::from_millis(5);
 
 /// Where the hub is to be found.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -43,8 +47,10 @@ pub(super) enum Way {
 pub(super) enum Found {
     /// A hub that has admitted this process.
     Guest { file: OwnedFd, door: Option<Door>, connection: Arc<Connection> },
+    /// Nothing: this process hosts the hub now, which has no segment yet.
+    Founding { door: Door, hub: Arc<Hub> },
     /// Nothing: this process hosts the hub now.
-    Host { segment: Arc<Segment>, door: Door, hub: Hub },
+    Host { segment: Arc<Segment>, door: Door, hub: Arc<Hub> },
     /// A hub whose process shares by a name.
     Elsewhere(String),
 }
@@ -64,6 +70,8 @@ enum State {
     Apart,
     /// Somebody is asking, or leaving.
     Busy,
+    /// The hub is here, and makes the segment.
+    Founding(Door, Arc<Hub>),
     /// Connected.
     Guest(Arc<Watched>, Arc<Connection>),
     /// The hub is here.
@@ -94,14 +102,8 @@ pub(super) struct Link {
 /// An environment's share of the link. The process leaves a group when the last one is dropped.
 #[derive(Debug)]
 pub(super) struct Stay {
-    pub(super) link: Arc<Link>,
+    link: Option<Arc<Link>>,
     pub(super) segment: Arc<Segment>,
-}
-
-/// What has become of what was found.
-enum Settled {
-    In(State, Arc<Segment>),
-    Elsewhere(String),
 }
 
 /// What an environment gets that asks.
@@ -157,14 +159,14 @@ impl Link {
         Arc::clone(&link)
     }
 
-    /// The segment; asks for it if nobody has, or makes it of these settings. `None`: no hub answers
-    /// by `deadline`.
+    /// The segment; asks for it if nobody has, or makes it. `None`: no hub answers by `deadline`.
     ///
     /// # Errors
-    /// What the hub refuses with; [`crate::error::Error::System`].
+    /// [`crate::error::Error::Reading`]: it is not complete yet; what the hub refuses with;
+    /// [`crate::error::Error::System`].
     pub(super) fn enter(
         self: &Arc<Self>,
-        settings: Settings,
+        beginnings: &Beginnings,
         deadline: Instant,
     ) -> Result<Option<Entered>> {
         let mut inner = lock(&self.inner);
@@ -174,9 +176,9 @@ impl Link {
                 State::Guest(watched, _) | State::Host(watched, _) | State::Alone(watched) => {
                     let segment = Arc::clone(&watched.segment);
                     inner.stays += 1;
-                    return Ok(Some(Entered::Stay(Stay { link: Arc::clone(self), segment })));
+                    return Ok(Some(Entered::Stay(Stay { link: Some(Arc::clone(self)), segment })));
                 }
-                State::Apart => break,
+                State::Apart | State::Founding(..) => break,
                 State::Busy => {}
             }
             let left = deadline.saturating_duration_since(Instant::now());
@@ -186,27 +188,22 @@ impl Link {
             let woken = self.changed.wait_timeout(inner, left);
             inner = woken.unwrap_or_else(PoisonError::into_inner).0;
         }
-        inner.state = State::Busy;
+        let before = std::mem::replace(&mut inner.state, State::Busy);
         drop(inner);
-        let asked = match &self.way {
-            Way::Tree(name) => tree::knock(name, deadline),
-            Way::Group(name) => group::join(name, settings, deadline),
+        let asked = match (before, &self.way) {
+            (State::Founding(door, hub), _) => Ok(Some(Found::Founding { door, hub })),
+            (_, Way::Tree(name)) => tree::knock(name, deadline),
+            (_, Way::Group(name)) => group::join(name, beginnings, deadline),
         };
-        let entered = asked.and_then(|found| found.map(|found| self.settle(found)).transpose());
-        let mut inner = lock(&self.inner);
-        inner.state = State::Apart;
-        let result = entered.map(|settled| {
-            settled.map(|settled| match settled {
-                Settled::Elsewhere(name) => Entered::Elsewhere(name),
-                Settled::In(state, segment) => {
-                    inner.state = state;
-                    inner.stays += 1;
-                    Entered::Stay(Stay { link: Arc::clone(self), segment })
-                }
-            })
+        let settled = asked.and_then(|found| {
+            found.map_or(Ok((State::Apart, Ok(None))), |found| self.settle(found, deadline))
         });
+        let (state, entered) = settled.unwrap_or_else(|error| (State::Apart, Err(error)));
+        let mut inner = lock(&self.inner);
+        inner.state = state;
+        inner.stays += usize::from(matches!(entered, Ok(Some(Entered::Stay(_)))));
         self.changed.notify_all();
-        result
+        entered
     }
 
     /// Has the hub mend after the dead, and waits until it has.
@@ -228,12 +225,25 @@ impl Link {
         mended.recv_timeout(timeout).ok()
     }
 
-    fn settle(self: &Arc<Self>, found: Found) -> Result<Settled> {
+    /// What follows from what was found: the state, and what who has asked gets.
+    fn settle(
+        self: &Arc<Self>,
+        found: Found,
+        deadline: Instant,
+    ) -> Result<(State, Result<Option<Entered>>)> {
+        let stay = |segment| Entered::Stay(Stay { link: Some(Arc::clone(self)), segment });
         match found {
-            Found::Elsewhere(name) => Ok(Settled::Elsewhere(name)),
+            Found::Elsewhere(name) => Ok((State::Apart, Ok(Some(Entered::Elsewhere(name))))),
+            Found::Founding { door, hub } => match hub.segment(deadline.min(soon())) {
+                Ok(segment) => self.settle(Found::Host { segment, door, hub }, deadline),
+                Err(reading @ Error::Reading { .. }) => {
+                    Ok((State::Founding(door, hub), Err(reading)))
+                }
+                Err(error) => Err(error),
+            },
             Found::Host { segment, door, hub } => {
                 let watched = Watched::new(Arc::clone(&segment), Some(door));
-                Ok(Settled::In(State::Host(Arc::new(watched), Arc::new(hub)), segment))
+                Ok((State::Host(Arc::new(watched), hub), Ok(Some(stay(segment)))))
             }
             Found::Guest { file, door, connection } => {
                 let segment = Arc::new(Segment::attach(file)?);
@@ -242,7 +252,7 @@ impl Link {
                 let seen = (Arc::clone(&watched), Arc::clone(&connection));
                 let thread = spawn("csm-link", move || link.watch(&seen.0, seen.1))?;
                 *lock(&self.thread) = Some(thread);
-                Ok(Settled::In(State::Guest(watched, connection), segment))
+                Ok((State::Guest(watched, connection), Ok(Some(stay(segment)))))
             }
         }
     }
@@ -261,8 +271,8 @@ impl Link {
                 Found::Guest { connection, .. } => {
                     (State::Guest(Arc::clone(watched), Arc::clone(&connection)), Some(connection))
                 }
-                Found::Host { hub, .. } => (State::Host(Arc::clone(watched), Arc::new(hub)), None),
-                Found::Elsewhere(_) => return,
+                Found::Host { hub, .. } => (State::Host(Arc::clone(watched), hub), None),
+                Found::Elsewhere(_) | Found::Founding { .. } => return,
             };
             if self.change(watched, state) && is_told {
                 notify(&watched.segment, Notice::HubFound);
@@ -315,19 +325,21 @@ impl Link {
     }
 
     /// An environment has left; with the last one, the process leaves the group.
-    fn leave(&self) {
-        let state = {
+    fn leave(&self) -> Result<()> {
+        let (watched, state) = {
             let mut inner = lock(&self.inner);
             inner.stays = inner.stays.saturating_sub(1);
             if inner.stays > 0 || self.group().is_none() {
-                return;
+                return Ok(());
             }
-            if let State::Guest(watched, _) | State::Host(watched, _) | State::Alone(watched) =
-                &inner.state
-            {
-                watched.leave();
-            }
-            std::mem::replace(&mut inner.state, State::Busy)
+            let watched = match &inner.state {
+                State::Guest(watched, _) | State::Host(watched, _) | State::Alone(watched) => {
+                    watched.leave();
+                    Arc::clone(watched)
+                }
+                _ => return Ok(()),
+            };
+            (watched, std::mem::replace(&mut inner.state, State::Busy))
         };
         // The hub ends with the state, and the watching thread without a connection.
         if let State::Guest(_, connection) = &state {
@@ -337,8 +349,12 @@ impl Link {
             let _ = thread.join();
         }
         drop(state);
+        // Nobody else can have the name meanwhile: what it is watched by has the listener.
+        let written = will::execute(&watched.segment);
+        drop(watched);
         lock(&self.inner).state = State::Apart;
         self.changed.notify_all();
+        written
     }
 
     /// The name of the group, if it is one.
@@ -350,10 +366,33 @@ impl Link {
     }
 }
 
+impl Stay {
+    pub(super) fn link(&self) -> Option<&Arc<Link>> {
+        self.link.as_ref()
+    }
+
+    /// Leaves.
+    ///
+    /// # Errors
+    /// What the snapshot cannot be written for.
+    pub(super) fn leave(mut self) -> Result<()> {
+        self.link.take().map_or(Ok(()), |link| link.leave())
+    }
+}
+
 impl Drop for Stay {
     fn drop(&mut self) {
-        self.link.leave();
+        let left = self.link.take().map_or(Ok(()), |link| link.leave());
+        if let Err(error) = left {
+            // Nobody waits for an answer: the environment ends.
+            eprintln!("cluster-shared-memory: {error}");
+        }
     }
+}
+
+/// A large snapshot is not waited for: whoever asks may have other things to do meanwhile.
+fn soon() -> Instant {
+    Instant::now() + READ_WITHIN
 }
 
 /// Nothing here leaves what it has locked half changed.

@@ -11,6 +11,7 @@ mod news;
 mod tree;
 mod waker;
 
+pub use group::Beginnings;
 pub use news::News;
 pub use waker::{Listener, Notice, Waker};
 
@@ -22,7 +23,7 @@ use crate::lru::Lru;
 use crate::os::process::ProcessId;
 use crate::segment::Segment;
 use crate::segment::members::{self, MemberId};
-use crate::store::{Settings, Store};
+use crate::store::Store;
 use crate::watches::{self, Watches};
 use dashmap::DashMap;
 use link::{Entered, Link, Stay, Way};
@@ -43,8 +44,8 @@ pub enum Role<'h> {
     Primary(&'h Hub),
     /// It asks the hub of this name; see [`HubName::expected`].
     Worker(HubName),
-    /// It joins the group of this name, or begins it with a segment of these settings.
-    Group(GroupName, Settings),
+    /// It joins the group of this name, or begins it.
+    Group(GroupName, Beginnings),
 }
 
 /// An attached environment. Dropping it says goodbye: its slot is free for another.
@@ -74,24 +75,24 @@ impl Member {
     pub fn attach(how: &Role<'_>, thread: u64, timeout: Duration) -> Result<Option<Self>> {
         match how {
             Role::Primary(hub) if hub.is_here() => {
-                let segment = hub.segment()?;
+                let segment = hub.segment(Instant::now() + timeout)?;
                 Self::join(&segment, None, thread, || _ = hub.make_room(ROOM_WITHIN)).map(Some)
             }
             Role::Primary(hub) => Self::attach_to_tree(hub.name(), thread, timeout),
             Role::Worker(name) => Self::attach_to_tree(name, thread, timeout),
-            Role::Group(name, settings) => {
-                Self::attach_to_group(name.clone(), *settings, thread, timeout)
+            Role::Group(name, beginnings) => {
+                Self::attach_to_group(name.clone(), beginnings, thread, timeout)
             }
         }
     }
 
     fn attach_to_tree(name: &HubName, thread: u64, timeout: Duration) -> Result<Option<Self>> {
         let link = Link::of(Way::Tree(name.clone()));
-        match link.enter(Settings::default(), Instant::now() + timeout)? {
+        match link.enter(&Beginnings::default(), Instant::now() + timeout)? {
             Some(Entered::Stay(stay)) => Self::join_by(stay, thread).map(Some),
             Some(Entered::Elsewhere(group)) => {
                 let name = GroupName::of(&group)?;
-                Self::attach_to_group(name, Settings::default(), thread, timeout)
+                Self::attach_to_group(name, &Beginnings::default(), thread, timeout)
             }
             // A hub of another layout has another name, and so does not answer either.
             None => match name.other_layout() {
@@ -103,19 +104,20 @@ impl Member {
 
     fn attach_to_group(
         name: GroupName,
-        settings: Settings,
+        beginnings: &Beginnings,
         thread: u64,
         timeout: Duration,
     ) -> Result<Option<Self>> {
-        match Link::of(Way::Group(name)).enter(settings, Instant::now() + timeout)? {
+        match Link::of(Way::Group(name)).enter(beginnings, Instant::now() + timeout)? {
             Some(Entered::Stay(stay)) => Self::join_by(stay, thread).map(Some),
             Some(Entered::Elsewhere(_)) | None => Ok(None),
         }
     }
 
     fn join_by(stay: Stay, thread: u64) -> Result<Self> {
-        let (link, segment) = (Arc::clone(&stay.link), Arc::clone(&stay.segment));
-        Self::join(&segment, Some(stay), thread, || _ = link.make_room(ROOM_WITHIN))
+        let (link, segment) = (stay.link().cloned(), Arc::clone(&stay.segment));
+        let make_room = || _ = link.and_then(|link| link.make_room(ROOM_WITHIN));
+        Self::join(&segment, Some(stay), thread, make_room)
     }
 
     /// Takes a slot; if there is none, has room made once.
@@ -183,7 +185,7 @@ impl Member {
     /// The name of the group that it is in.
     #[must_use]
     pub fn group(&self) -> Option<&GroupName> {
-        self.stay.as_ref()?.link.group()
+        self.stay.as_ref()?.link()?.group()
     }
 
     /// The slot and generation of this member.
@@ -207,9 +209,14 @@ impl Member {
         &self.waker
     }
 
-    /// Says goodbye.
-    pub fn leave(self) {
+    /// Says goodbye. The last one of a group writes its snapshot.
+    ///
+    /// # Errors
+    /// Those of [`crate::snapshot::write`]; it has left all the same.
+    pub fn leave(mut self) -> Result<()> {
+        let stay = self.stay.take();
         drop(self);
+        stay.map_or(Ok(()), Stay::leave)
     }
 }
 

@@ -2,7 +2,7 @@
 
 use super::greeting::{Answer, ask, hear};
 use super::link::{Found, Watched};
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::hub::HubName;
 use crate::hub::admission::check_hub;
 use crate::os::socket::Connection;
@@ -34,6 +34,7 @@ pub(super) fn knock(name: &HubName, deadline: Instant) -> Result<Option<Found>> 
             Some(Found::Guest { file, door: None, connection: Arc::new(connection) })
         }
         Answer::Elsewhere(name) => Some(Found::Elsewhere(name)),
+        Answer::Reading(entries, total) => return Err(Error::Reading { entries, total }),
         Answer::Silence | Answer::Closed => None,
     })
 }

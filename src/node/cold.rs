@@ -14,6 +14,7 @@ use std::time::Duration;
 method!(configure, 3, set_settings);
 method!(suggest, 1, suggest_maximum);
 method!(share, 1, choose_scope);
+method!(snapshot, 1, choose_snapshot);
 method!(name, 0, read_name);
 method!(attach, 1, attach_environment);
 method!(mode, 0, read_mode);
@@ -44,11 +45,22 @@ fn set_settings(face: &Face, call: &Call<3>) -> Result<sys::napi_value> {
 /// `share(name)`: with all processes that give the same name; with `''`, as a cluster does.
 fn choose_scope(face: &Face, call: &Call<1>) -> Result<sys::napi_value> {
     let [name] = call.arguments;
-    let mut units = [0; 128];
-    let length = call.units(name, &mut units)?;
-    let name = String::from_utf16_lossy(units.get(..length).unwrap_or_default());
+    let name = text(call, name)?;
     face.choose_scope(Some(name.as_str()).filter(|name| !name.is_empty()))?;
     Ok(ptr::null_mut())
+}
+
+/// `snapshot(path)`: the file that the memory begins with and is left in.
+fn choose_snapshot(face: &Face, call: &Call<1>) -> Result<sys::napi_value> {
+    let [path] = call.arguments;
+    face.choose_snapshot(text(call, path)?.into())?;
+    Ok(ptr::null_mut())
+}
+
+fn text<const N: usize>(call: &Call<N>, argument: sys::napi_value) -> Result<String> {
+    let mut units = vec![0; call.length(argument)? + 1];
+    let length = call.units(argument, &mut units)?;
+    Ok(String::from_utf16_lossy(units.get(..length).unwrap_or_default()))
 }
 
 /// `name()`: of those that this environment shares with, or will; `''` for a cluster.
@@ -85,17 +97,24 @@ fn suggest_maximum(face: &Face, call: &Call<1>) -> Result<sys::napi_value> {
     Ok(ptr::null_mut())
 }
 
-/// `attach(timeoutMs)`: whether this environment is attached now.
+/// `attach(timeoutMs)`: 1 if this environment is attached now, 2 if what the memory begins with is still
+/// being read: so many entries of so many, say the second and third word of the status; else 0.
 fn attach_environment(face: &Face, call: &Call<1>) -> Result<sys::napi_value> {
     let [timeout_ms] = call.arguments;
     let seconds = call.number(timeout_ms)?.clamp(0.0, 60_000.0) / 1000.0;
-    call.new_boolean(face.attach(Duration::from_secs_f64(seconds))?)
+    match face.attach(Duration::from_secs_f64(seconds)) {
+        Err(Error::Reading { entries, total }) => {
+            let small = |count| u32::try_from(count).unwrap_or(u32::MAX);
+            face.set_news(small(entries), small(total));
+            call.new_number(2.0)
+        }
+        attached => call.new_number(f64::from(u8::from(attached?))),
+    }
 }
 
 /// `close()`.
-#[expect(clippy::unnecessary_wraps, reason = "a method like the others")]
 fn leave(face: &Face, _call: &Call<0>) -> Result<sys::napi_value> {
-    face.close();
+    face.close()?;
     Ok(ptr::null_mut())
 }
 

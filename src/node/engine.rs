@@ -1,11 +1,11 @@
 //! The engine of one JavaScript environment: what all its calls share.
 
 use super::buffers::Buffers;
-use super::scope::{self, Scope};
+use super::scope::{self, Choice, Scope};
 use super::{cold, hot, keys, lru, news, values};
 use crate::entry::Namespace;
 use crate::error::{Error, Result};
-use crate::hub::{self, Hub, HubName};
+use crate::hub::{self, Hub, HubName, will};
 use crate::member::{Member, Notice, Role};
 use crate::store::{Place, Settings};
 
@@ -18,6 +18,7 @@ use serde_json::Value;
 use std::cell::{Cell, RefCell};
 use std::ffi::{CStr, c_void};
 use std::ops::Deref;
+use std::path::PathBuf;
 use std::ptr;
 use std::sync::Arc;
 use std::time::Duration;
@@ -76,7 +77,7 @@ struct State {
 }
 
 /// The methods of the object that `open` returns.
-const METHODS: [(&CStr, sys::napi_callback); 45] = [
+const METHODS: [(&CStr, sys::napi_callback); 46] = [
     (c"get", Some(hot::get)),
     (c"has", Some(hot::has)),
     (c"set", Some(hot::set)),
@@ -114,6 +115,7 @@ const METHODS: [(&CStr, sys::napi_callback); 45] = [
     (c"configure", Some(cold::configure)),
     (c"suggest", Some(cold::suggest)),
     (c"share", Some(cold::share)),
+    (c"snapshot", Some(cold::snapshot)),
     (c"name", Some(cold::name)),
     (c"attach", Some(cold::attach)),
     (c"mode", Some(cold::mode)),
@@ -255,6 +257,14 @@ impl Engine {
         scope::choose(Scope::of(name)?, &self.scope, self.hub)
     }
 
+    /// Chooses the file that the memory begins with and is left in, if there is a name.
+    pub(super) fn choose_snapshot(&self, path: PathBuf) -> Result<()> {
+        if self.state.borrow().is_closed {
+            return Err(Error::Closed);
+        }
+        scope::choose_snapshot(path)
+    }
+
     /// The name of those that this environment shares with, or will.
     pub(super) fn name(&self) -> Option<String> {
         // A worker may have been told by its primary.
@@ -276,15 +286,15 @@ impl Engine {
         }
         let (scope, choice) = scope::take(&self.scope);
         let role = match (scope, self.hub) {
-            (Scope::Group(name), _) => Role::Group(name, choice.settings),
+            (Scope::Group(name), _) => Role::Group(name, choice.beginnings.clone()),
             (Scope::Tree, Some(hub)) => Role::Primary(hub),
             (Scope::Tree, None) => Role::Worker(HubName::expected()?),
         };
         let Some(mut member) = Member::attach(&role, self.thread, timeout)? else {
             return Ok(false);
         };
-        if choice.is_sized && member.group().is_some() {
-            self.tell_of_sizes(&choice.settings, &member)?;
+        if member.group().is_some() {
+            self.bring_along(&choice, &member)?;
         }
         member.use_processors(self.processors);
         let (warn, news) = (Arc::clone(&self.warn), Arc::clone(&self.news));
@@ -293,10 +303,15 @@ impl Engine {
         Ok(true)
     }
 
-    /// Who joins others takes their memory as it is.
-    fn tell_of_sizes(&self, wanted: &Settings, member: &Member) -> Result<()> {
-        let (wanted, has) = (wanted.layout()?, member.store().segment().layout());
-        if (wanted.maximum, wanted.log) != (has.maximum, has.log) {
+    /// Who joins others takes their memory as it is; but for where it is left in the end, if nobody
+    /// has said so yet.
+    fn bring_along(&self, choice: &Choice, member: &Member) -> Result<()> {
+        if let Some(path) = &choice.beginnings.snapshot {
+            will::note_path(member.store(), path)?;
+        }
+        let wanted = choice.beginnings.settings.layout()?;
+        let has = member.store().segment().layout();
+        if choice.is_sized && (wanted.maximum, wanted.log) != (has.maximum, has.log) {
             let message = format!(
                 "The shared memory was made before, with a maximum of {} bytes and logs of {}: the {} \
                  and {} that are configured here do not count",
@@ -308,10 +323,13 @@ impl Engine {
     }
 
     /// Leaves the segment for good.
-    pub(super) fn close(&self) {
-        let mut state = self.state.borrow_mut();
-        state.is_closed = true;
-        state.member = None;
+    pub(super) fn close(&self) -> Result<()> {
+        let member = {
+            let mut state = self.state.borrow_mut();
+            state.is_closed = true;
+            state.member.take()
+        };
+        member.map_or(Ok(()), Member::leave)
     }
 
     /// Tells JavaScript the tag of what was read.

@@ -23,6 +23,7 @@ const fn code(error: &Error) -> &'static str {
         Error::LayoutMismatch { .. } => "ERR_LAYOUT_MISMATCH",
         Error::AlreadyOpen => "ERR_ALREADY_OPEN",
         Error::Closed => "ERR_CLOSED",
+        Error::Reading { .. } => "ERR_NO_HOST",
         Error::Snapshot { .. } => "ERR_SNAPSHOT",
         Error::System { .. } => "ERR_SYSTEM",
     }
@@ -44,6 +45,7 @@ fn details(error: &Error) -> Value {
             json!({ "maximum": maximum })
         }
         Error::LayoutMismatch { ours, theirs } => json!({ "ours": ours, "theirs": theirs }),
+        Error::Reading { entries, total } => json!({ "entries": entries, "total": total }),
         Error::BadSize { size, minimum, maximum } => {
             json!({ "size": size, "minimum": minimum, "maximum": maximum })
         }

@@ -2,7 +2,9 @@
 
 use crate::error::{Error, Result};
 use crate::hub::{GroupName, Hub};
+use crate::member::Beginnings;
 use crate::store::Settings;
+use std::path::PathBuf;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 /// With whom to share.
@@ -19,7 +21,7 @@ pub(super) enum Scope {
 pub(super) struct Choice {
     scope: Option<Scope>,
     /// What a segment is made with, if this process makes it.
-    pub(super) settings: Settings,
+    pub(super) beginnings: Beginnings,
     /// Whether somebody has asked for a size.
     pub(super) is_sized: bool,
     /// Whether it counts already: an environment has attached.
@@ -28,7 +30,7 @@ pub(super) struct Choice {
 
 static CHOICE: Mutex<Choice> = Mutex::new(Choice {
     scope: None,
-    settings: Settings { maximum: 1 << 30, log: None, mode: 0 },
+    beginnings: Beginnings { settings: Settings::DEFAULT, snapshot: None },
     is_sized: false,
     is_used: false,
 });
@@ -69,14 +71,24 @@ pub(super) fn refer(scope: &Scope, hub: Option<&Hub>) -> Result<()> {
 /// Chooses what a segment is made with.
 pub(super) fn configure(change: impl FnOnce(&mut Settings), is_size: bool) -> Result<()> {
     let mut choice = choice();
-    let mut chosen = choice.settings;
+    let mut chosen = choice.beginnings.settings;
     change(&mut chosen);
     chosen.layout()?;
     if choice.is_used {
         return Err(Error::AlreadyOpen);
     }
-    choice.settings = chosen;
+    choice.beginnings.settings = chosen;
     choice.is_sized |= is_size;
+    Ok(())
+}
+
+/// Chooses the file that a group begins with, and leaves behind.
+pub(super) fn choose_snapshot(path: PathBuf) -> Result<()> {
+    let mut choice = choice();
+    if choice.is_used && choice.beginnings.snapshot.as_ref() != Some(&path) {
+        return Err(Error::AlreadyOpen);
+    }
+    choice.beginnings.snapshot = Some(path);
     Ok(())
 }
 
@@ -84,7 +96,7 @@ pub(super) fn configure(change: impl FnOnce(&mut Settings), is_size: bool) -> Re
 pub(super) fn suggest(maximum: u64) {
     let mut choice = choice();
     if !choice.is_sized && !choice.is_used {
-        choice.settings.maximum = maximum;
+        choice.beginnings.settings.maximum = maximum;
     }
 }
 

@@ -19,7 +19,7 @@ pub use scan::{Keys, Place, Prefix};
 
 pub use crate::shard::{Read, Scratch};
 
-use crate::entry::{Key, has_ended};
+use crate::entry::{Key, Namespace, has_ended};
 use crate::error::Result;
 use crate::heap::{self, pages};
 use crate::log;
@@ -52,13 +52,15 @@ pub struct Settings {
 }
 
 impl Default for Settings {
-    /// 1 GiB, and nothing else chosen.
     fn default() -> Self {
-        Self { maximum: 1 << 30, log: None, mode: 0 }
+        Self::DEFAULT
     }
 }
 
 impl Settings {
+    /// 1 GiB, and nothing else chosen.
+    pub const DEFAULT: Self = Self { maximum: 1 << 30, log: None, mode: 0 };
+
     /// Where everything would stand.
     ///
     /// # Errors
@@ -90,6 +92,18 @@ pub fn create_with(settings: Settings) -> Result<Segment> {
     segment.region().store(header::MODE, settings.mode, Ordering::Relaxed)?;
     segment.publish()?;
     Ok(segment)
+}
+
+/// A number that is another one after any change of an entry.
+///
+/// # Errors
+/// [`crate::error::Error::Corrupted`] never, for the shards are there.
+pub fn changes(segment: &Segment) -> Result<u64> {
+    let layout = segment.layout();
+    (0..layout.shards).try_fold(0, |sum: u64, number| {
+        let version = layout.shard(number).add(shard::VERSION);
+        Ok(sum.wrapping_add(segment.region().load(version, Ordering::Acquire)?))
+    })
 }
 
 /// The store as one member sees it; for the thread of that member.
@@ -239,6 +253,19 @@ impl Store {
     #[inline(always)]
     pub fn key<'b>(&self, bytes: &'b [u8], wide: bool) -> Result<Key<'b>> {
         Key::new(self.segment.hash_key(), bytes, wide)
+    }
+
+    /// A key in a namespace.
+    ///
+    /// # Errors
+    /// [`crate::error::Error::KeyTooLong`].
+    pub fn key_in<'b>(
+        &self,
+        namespace: Namespace,
+        bytes: &'b [u8],
+        wide: bool,
+    ) -> Result<Key<'b>> {
+        Key::within(namespace, self.segment.hash_key(), bytes, wide)
     }
 
     /// From now on, each change of this key appends a record to the log of its shard.

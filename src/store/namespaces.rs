@@ -223,7 +223,7 @@ impl Store {
     }
 
     fn package_key<'b>(&self, bytes: &'b [u8], wide: bool) -> Result<Key<'b>> {
-        Key::within(Namespace::PACKAGE, self.segment.hash_key(), bytes, wide)
+        self.key_in(Namespace::PACKAGE, bytes, wide)
     }
 
     fn number_at(&self, key: &Key<'_>) -> Result<Option<u16>> {

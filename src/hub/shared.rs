@@ -1,0 +1,229 @@
+//! What the threads of a hub share with its owner: above all the segment, and how it comes to be.
+//!
+//! It is made when the first process is admitted or the hub's own attaches, so that its settings can
+//! be chosen until then; or taken over from a host that is gone. One that begins with a snapshot is
+//! seen by nobody before all of that is read, by a thread of its own.
+
+use super::group::Door;
+use super::{GroupName, HubName, replaced, will};
+use crate::error::{Error, Result};
+use crate::os::process::ProcessId;
+use crate::os::spawn;
+use crate::segment::Segment;
+use crate::segment::host;
+use crate::segment::members::{self, MemberId};
+use crate::snapshot::{self, Progress, Step};
+use crate::store::{self, Settings, Store};
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::time::Instant;
+
+/// The segment, and the hub's own slot in it.
+#[derive(Debug)]
+pub(super) struct Opened {
+    pub(super) segment: Arc<Segment>,
+    pub(super) me: MemberId,
+}
+
+/// The segment of a hub, or why there is none.
+#[derive(Debug)]
+pub(super) struct Shared {
+    pub(super) name: HubName,
+    /// Those that it looks after, if they are not its process's own workers.
+    pub(super) group: Option<(GroupName, Door)>,
+    snapshot: Option<PathBuf>,
+    plan: Mutex<Plan>,
+    changed: Condvar,
+    opened: OnceLock<Opened>,
+}
+
+/// What holds until there is a segment.
+#[derive(Debug)]
+struct Plan {
+    settings: Settings,
+    /// Whether somebody has configured them.
+    is_chosen: bool,
+    /// The name of the group that the workers shall join instead.
+    elsewhere: Option<String>,
+    reading: Reading,
+}
+
+/// How far the snapshot is read.
+#[derive(Debug)]
+enum Reading {
+    Not,
+    Now(Progress),
+    Failed(Error),
+}
+
+impl Shared {
+    pub(super) const fn new(
+        name: HubName,
+        settings: Settings,
+        group: Option<(GroupName, Door)>,
+        snapshot: Option<PathBuf>,
+    ) -> Self {
+        let plan =
+            Plan { settings, is_chosen: false, elsewhere: None, reading: Reading::Not };
+        Self {
+            name,
+            group,
+            snapshot,
+            plan: Mutex::new(plan),
+            changed: Condvar::new(),
+            opened: OnceLock::new(),
+        }
+    }
+
+    pub(super) const fn process(&self) -> ProcessId {
+        self.name.process()
+    }
+
+    /// The segment if it exists.
+    pub(super) fn opened(&self) -> Option<&Opened> {
+        self.opened.get()
+    }
+
+    /// The segment, which is made now if it does not exist. Whoever waits for it says until when; who
+    /// does not, a guest, does not hear of what failed either.
+    ///
+    /// # Errors
+    /// [`Error::Reading`] if a snapshot is still being read; those of [`store::create_with`] and
+    /// [`snapshot::read`].
+    pub(super) fn open(self: &Arc<Self>, deadline: Option<Instant>) -> Result<&Opened> {
+        if let Some(opened) = self.opened.get() {
+            return Ok(opened);
+        }
+        let mut plan = self.plan();
+        loop {
+            if let Some(opened) = self.opened.get() {
+                return Ok(opened);
+            }
+            match std::mem::replace(&mut plan.reading, Reading::Not) {
+                Reading::Not => match &self.snapshot {
+                    None => return self.make(&plan),
+                    Some(path) => {
+                        plan.reading = Reading::Now(self.begin_reading(&plan, path)?);
+                    }
+                },
+                Reading::Failed(error) if deadline.is_some() => return Err(error),
+                Reading::Failed(error) => {
+                    plan.reading = Reading::Failed(error);
+                    return Err(Error::Reading { entries: 0, total: 0 });
+                }
+                Reading::Now(progress) => {
+                    plan.reading = Reading::Now(progress);
+                    let left = deadline.map(|end| end.saturating_duration_since(Instant::now()));
+                    let Some(left) = left.filter(|left| !left.is_zero()) else {
+                        let Progress { entries, total, .. } = progress;
+                        return Err(Error::Reading { entries, total });
+                    };
+                    let woken = self.changed.wait_timeout(plan, left);
+                    plan = woken.unwrap_or_else(PoisonError::into_inner).0;
+                }
+            }
+        }
+    }
+
+    fn make(&self, plan: &Plan) -> Result<&Opened> {
+        if let Some(name) = &plan.elsewhere {
+            return Err(Error::Refused(format!("it is to be found by the name \"{name}\"")));
+        }
+        let opened = self.take(Arc::new(store::create_with(plan.settings)?))?;
+        opened.ok_or_else(|| Error::Refused("a new segment has a host".into()))
+    }
+
+    fn begin_reading(self: &Arc<Self>, plan: &Plan, path: &Path) -> Result<Progress> {
+        let segment = Arc::new(store::create_with(plan.settings)?);
+        let (shared, path) = (Arc::clone(self), path.to_owned());
+        spawn("csm-snapshot", move || {
+            let read = shared.read(&segment, &path).and_then(|()| shared.take(segment));
+            shared.plan().reading = read.map_or_else(Reading::Failed, |_| Reading::Not);
+            shared.changed.notify_all();
+        })?;
+        Ok(Progress { step: Step::Check, entries: 0, total: 0, bytes: 0 })
+    }
+
+    /// Reads the snapshot, and notes in the segment where its last member is to write the next one.
+    fn read(&self, segment: &Arc<Segment>, path: &Path) -> Result<()> {
+        let me = members::join(segment.region(), segment.layout(), self.process(), members::HUB)?;
+        let store = Store::new(Arc::clone(segment), me);
+        snapshot::read(&store, path, &mut |progress| {
+            self.plan().reading = Reading::Now(progress);
+        })?;
+        will::note_path(&store, path)?;
+        members::leave(segment.region(), segment.layout(), me)
+    }
+
+    /// Takes a slot of the segment for the hub, before anybody else can take the last one, and makes
+    /// it the host; `None` if another is.
+    pub(super) fn take(&self, segment: Arc<Segment>) -> Result<Option<&Opened>> {
+        let (region, layout) = (segment.region(), segment.layout());
+        let is_gone = |host: &_| replaced::is_gone(&segment, host);
+        // Most that ask find another, and need no slot for that.
+        if host::current(region, layout)?.is_some_and(|host| !is_gone(&host)) {
+            return Ok(None);
+        }
+        let me = members::join(region, layout, self.process(), members::HUB)?;
+        match host::claim(region, layout, me, is_gone) {
+            Ok(true) => Ok(Some(self.opened.get_or_init(|| Opened { segment, me }))),
+            other => {
+                members::leave(region, layout, me)?;
+                other.map(|_| None)
+            }
+        }
+    }
+
+    /// Lets another be the host, and leaves.
+    pub(super) fn resign(&self) {
+        let Some(Opened { segment, me }) = self.opened() else {
+            return;
+        };
+        // Its slot was good when it was taken.
+        let _ = host::release(segment.region(), *me);
+        let _ = members::leave(segment.region(), segment.layout(), *me);
+    }
+
+    /// Changes the settings, if there is no segment yet.
+    pub(super) fn configure(&self, choose: impl FnOnce(&mut Settings)) -> Result<()> {
+        let mut plan = self.plan();
+        let mut chosen = plan.settings;
+        choose(&mut chosen);
+        chosen.layout()?;
+        if self.opened().is_some() {
+            return Err(Error::AlreadyOpen);
+        }
+        plan.settings = chosen;
+        plan.is_chosen = true;
+        Ok(())
+    }
+
+    /// The maximum as long as nobody configures another.
+    pub(super) fn suggest(&self, maximum: u64) {
+        let mut plan = self.plan();
+        if !plan.is_chosen {
+            plan.settings.maximum = maximum;
+        }
+    }
+
+    /// The workers shall join that group instead, or no longer.
+    pub(super) fn refer(&self, group: Option<&str>) -> Result<()> {
+        // The lock: no segment is made meanwhile.
+        let mut plan = self.plan();
+        if group.is_some() && self.opened().is_some() {
+            return Err(Error::AlreadyOpen);
+        }
+        plan.elsewhere = group.map(str::to_owned);
+        Ok(())
+    }
+
+    /// The name of the group that the workers shall join instead.
+    pub(super) fn elsewhere(&self) -> Option<String> {
+        self.plan().elsewhere.clone()
+    }
+
+    /// Nothing here leaves it half changed.
+    fn plan(&self) -> MutexGuard<'_, Plan> {
+        self.plan.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
