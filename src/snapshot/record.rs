@@ -135,9 +135,9 @@ impl<T> Summing<T> {
         Self { file, sum: Hasher::new(), bytes: 0 }
     }
 
-    /// How many bytes have passed, and their checksum.
-    pub(super) fn finish(self) -> (u64, u32) {
-        (self.bytes, self.sum.finalize())
+    /// Where they went or came from, how many bytes have passed, and their checksum.
+    pub(super) fn into_parts(self) -> (T, u64, u32) {
+        (self.file, self.bytes, self.sum.finalize())
     }
 
     fn passed(&mut self, bytes: &[u8]) -> usize {
