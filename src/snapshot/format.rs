@@ -101,3 +101,42 @@ pub(super) fn to_bytes<const WORDS: usize, const BYTES: usize>(words: [u64; WORD
     }
     bytes
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const HEAD: Head = Head {
+        length: 1 << 33,
+        entries: 5,
+        namespaces: 1,
+        versions: MOST_VERSIONS,
+        taken_ms: 4,
+        sum: u32::MAX,
+    };
+
+    #[test]
+    fn the_head_survives_the_file() {
+        let bytes = HEAD.to_bytes();
+        assert_eq!(Head::read(&bytes, HEAD.length).unwrap(), HEAD);
+        assert!(Head::read(&bytes, HEAD.length - 1).is_err());
+        assert!(Head::read(&bytes[..63], 63).is_err());
+        let beyond = Head { versions: MOST_VERSIONS + 1, ..HEAD };
+        assert!(Head::read(&beyond.to_bytes(), HEAD.length).is_err());
+        for bit in 0..bytes.len() * 8 {
+            let mut flipped = bytes;
+            flipped[bit / 8] ^= 1 << (bit % 8);
+            assert!(Head::read(&flipped, HEAD.length).is_err(), "bit {bit}");
+        }
+    }
+
+    #[test]
+    fn what_was_a_snapshot_is_told_from_what_never_was() {
+        for (front, end) in [(&b"csm-snap"[..], &b"whatever"[..]), (b"XXXXXXXX", b"csm-ends")] {
+            assert!(is_snapshot(front, end));
+        }
+        assert!(is_snapshot(b"", b"") && is_snapshot(b"csm-", b"csm-"));
+        assert!(!is_snapshot(b"{\"a\":1}\n", b"{\"a\":1}\n") && !is_snapshot(b"x", b"x"));
+        assert!(!is_snapshot(&[0; 8], &[0; 8]));
+    }
+}

@@ -111,7 +111,8 @@ fn walk(
     let mut end = Vec::with_capacity(END.len());
     input.by_ref().take(end_bytes).read_to_end(&mut end)?;
     let is_counted = news.now.entries == head.entries && namespaces == head.namespaces;
-    if end != END || !is_counted || input.into_inner().finish().1 != head.sum {
+    let (_, _, sum) = input.into_inner().into_parts();
+    if end != END || !is_counted || sum != head.sum {
         return Err(Flaw::damaged("its checksum does not match"));
     }
     Ok(())
@@ -157,5 +158,55 @@ impl Reader<'_> {
     /// Bounds the namespaces. Not before: one may have had more than its bound, which was lowered.
     fn bound(&self) -> Result<(), Error> {
         self.bounds.iter().try_for_each(|(namespace, bound)| self.store.bound(*namespace, *bound))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::snapshot::Step::Check;
+    use rustix::fs::{MemfdFlags, memfd_create};
+    use std::fs::File;
+    use std::io::Write as _;
+
+    /// A file of these records whose checksums are right, though its counts may be wrong.
+    fn made_of(records: &[(Kind, u16)], entries: u64, namespaces: u64) -> Found {
+        let mut summing = Summing::new(Vec::new());
+        for (kind, namespace) in records {
+            let (name, value): (&[u8], &[u8]) = (b"name", &[]);
+            let record =
+                Record { kind: *kind, namespace: *namespace, wide: false, name, value, end: 0 };
+            record.write(&mut summing).unwrap();
+        }
+        summing.write_all(&END).unwrap();
+        let (body, bytes, sum) = summing.into_parts();
+        let length = bytes + Head::BYTES as u64;
+        let head = Head { length, entries, namespaces, versions: 1, taken_ms: 1, sum };
+        let mut file = File::from(memfd_create("snapshot", MemfdFlags::CLOEXEC).unwrap());
+        file.write_all(&head.to_bytes()).unwrap();
+        file.write_all(&body).unwrap();
+        Found { file, length }
+    }
+
+    #[test]
+    fn what_no_writer_writes_is_refused_even_with_the_right_checksum() {
+        let entry = |namespace| (Kind::Entry(Tag::True), namespace);
+        let named = |namespace| (Kind::Namespace, namespace);
+        let outcome = |records: &[_], entries, namespaces| {
+            check(&made_of(records, entries, namespaces), &mut |news| assert_eq!(news.step, Check))
+        };
+        let sound = [named(2), entry(2), entry(0), named(3), entry(2), entry(3)];
+        assert!(outcome(&sound, 4, 2).is_ok());
+        assert!(outcome(&sound, 5, 2).is_err() && outcome(&sound, 4, 3).is_err());
+        for records in [
+            [entry(2), named(2)],
+            [named(2), entry(3)],
+            [named(2), entry(1)],
+            [named(3), entry(0)],
+            [named(0), entry(0)],
+            [named(1), entry(0)],
+        ] {
+            assert!(matches!(outcome(&records, 1, 1), Err(Flaw::Damaged(_))), "{records:?}");
+        }
     }
 }

@@ -135,9 +135,9 @@ impl<T> Summing<T> {
         Self { file, sum: Hasher::new(), bytes: 0 }
     }
 
-    /// How many bytes have passed, and their checksum.
-    pub(super) fn finish(self) -> (u64, u32) {
-        (self.bytes, self.sum.finalize())
+    /// Where they went or came from, how many bytes have passed, and their checksum.
+    pub(super) fn into_parts(self) -> (T, u64, u32) {
+        (self.file, self.bytes, self.sum.finalize())
     }
 
     fn passed(&mut self, bytes: &[u8]) -> usize {
@@ -162,5 +162,69 @@ impl<T: Read> Read for Summing<T> {
     fn read(&mut self, bytes: &mut [u8]) -> io::Result<usize> {
         let read = self.file.read(bytes)?;
         Ok(self.passed(bytes.get(..read).unwrap_or_default()))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const ENTRY: Record<'_> = Record {
+        kind: Kind::Entry(Tag::Bytes),
+        namespace: 3,
+        wide: true,
+        name: b"k\x04",
+        value: b"value",
+        end: 77,
+    };
+
+    fn bytes_of(record: &Record<'_>) -> Vec<u8> {
+        let mut bytes = Vec::new();
+        record.write(&mut bytes).unwrap();
+        assert_eq!(bytes.len() as u64, record.bytes());
+        bytes
+    }
+
+    fn is_refused(bytes: &[u8], left: u64) -> bool {
+        matches!(Room::default().read(&mut &bytes[..], left), Err(Flaw::Damaged(_)))
+    }
+
+    #[test]
+    fn a_record_survives_the_file() {
+        let namespace = Record { kind: Kind::Namespace, name: &[1; 4000], value: &[], ..ENTRY };
+        let mut room = Room::default();
+        for record in [ENTRY, namespace, ENTRY] {
+            let bytes = bytes_of(&record);
+            assert_eq!(room.read(&mut &bytes[..], record.bytes()).unwrap(), record);
+            assert!(is_refused(&bytes, record.bytes() - 1), "it ends too late");
+            assert!(is_refused(&bytes[..bytes.len() - 1], record.bytes()), "it is cut off");
+        }
+    }
+
+    #[test]
+    fn a_record_that_no_writer_writes_is_refused() {
+        let narrow = Record { wide: false, ..ENTRY };
+        for record in [
+            Record { name: b"odd", ..ENTRY },
+            Record { name: &[b'k'; 2001], ..narrow },
+            Record { name: &[1; 4002], ..ENTRY },
+            Record { kind: Kind::Entry(Tag::Number), ..ENTRY },
+            Record { kind: Kind::Entry(Tag::True), ..ENTRY },
+            Record { kind: Kind::Namespace, ..ENTRY },
+        ] {
+            assert!(is_refused(&bytes_of(&record), record.bytes()), "{record:?}");
+        }
+        for (at, byte) in [(0, 0), (0, 3), (1, 0), (1, 13), (2, 2), (2, 255), (3, 1), (15, 255)] {
+            let mut bytes = bytes_of(&ENTRY);
+            bytes[at] = byte;
+            assert!(is_refused(&bytes, ENTRY.bytes()), "{byte} at {at}");
+        }
+    }
+
+    #[test]
+    fn a_length_without_end_asks_for_no_memory() {
+        let mut bytes = bytes_of(&ENTRY);
+        bytes[8..12].fill(0xff);
+        assert!(is_refused(&bytes, ENTRY.bytes()));
     }
 }

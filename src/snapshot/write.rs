@@ -68,7 +68,7 @@ fn write_all(store: &Store, mut file: &File, news: News<'_>) -> Result<Written, 
     }
     writer.out.write_all(&END)?;
     let summing = writer.out.into_inner().map_err(std::io::IntoInnerError::into_error)?;
-    let ((bytes, sum), written) = (summing.finish(), writer.written);
+    let ((_, bytes, sum), written) = (summing.into_parts(), writer.written);
     let length = Head::BYTES as u64 + bytes;
     let Written { entries, namespaces, .. } = written;
     // After the last entry: no version that is known to anybody by now is higher.

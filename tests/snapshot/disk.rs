@@ -41,7 +41,9 @@ fn child_writes_for_ever() {
     println!("\ncsm: ready");
     for number in 1.. {
         fill(&store, number);
-        write(&store, &file).unwrap();
+        for _ in 0..8 {
+            write(&store, &file).unwrap();
+        }
     }
 }
 
@@ -72,27 +74,26 @@ fn child(role: &str, file: &PathBuf, shell: &str) -> Child {
 fn a_writer_that_is_killed_leaves_the_old_file_whole() {
     let folder = Folder::new("killed");
     write(&filled(0), &folder.file()).unwrap();
-    let (mut changed, mut leftovers) = (0, 0);
+    let mut halves = 0;
     for round in 0..20_u64 {
-        let before = fs::read(folder.file()).unwrap();
         let mut writer = child("disk::child_writes_for_ever", &folder.file(), "");
         let mut lines = BufReader::new(writer.stdout.take().unwrap()).lines();
         assert!(lines.any(|line| line.unwrap() == "csm: ready"));
         std::thread::sleep(Duration::from_millis(7 * round % 40));
         writer.kill().unwrap();
         writer.wait().unwrap();
+        halves += u32::from(folder.names().len() == 2);
         let all = restored(&folder.file());
         assert_eq!(all.len() as u64, ENTRIES);
         // Of one writing, all of them.
         let mut contents: Vec<_> = all.into_values().collect();
         contents.dedup();
         assert_eq!(contents.len(), 1);
-        changed += u32::from(fs::read(folder.file()).unwrap() != before);
         // Reading has removed what the writer had begun.
         assert_eq!(folder.names(), ["values"]);
-        leftovers += 1;
     }
-    println!("{changed} of {leftovers} writers came to an end of one writing at least");
+    println!("{halves} of 20 writers left a file that was not finished");
+    assert!(halves > 0);
 }
 
 #[test]

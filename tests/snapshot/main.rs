@@ -64,8 +64,8 @@ pub(crate) fn put(store: &Store, name: &Name, content: &Content, ttl_ms: Option<
 /// All that users have in a store.
 pub(crate) fn all(store: &Store) -> HashMap<Name, Content> {
     let mut found = HashMap::new();
-    let named = store.stats().unwrap().namespaces;
-    let names = named.iter().map(|named| Some(named.name.clone().into_bytes()));
+    let spaces = store.stats().unwrap().namespaces;
+    let names = spaces.into_iter().map(|space| Some(space.name.into_bytes()));
     for name in std::iter::once(None).chain(names) {
         let namespace = name.as_ref().map(|name| store.namespace(name, false).unwrap());
         all_in(store, namespace.unwrap_or_default(), |key, wide, content| {

@@ -68,9 +68,9 @@ fn every_kind_of_key_comes_back() {
 #[test]
 fn long_values_come_back() {
     let (folder, store) = (Folder::new("long"), new_store(64 * MIB));
-    for (number, length) in [4000, 4096, 70_000, 9 << 20].into_iter().enumerate() {
-        let bytes = (0..length).map(|at: usize| (at % 251) as u8).collect();
-        put(&store, &of_users(&[b'l', number as u8], false), &(Tag::Buffer, bytes), None);
+    for length in [4000, 4096, 70_000, 9 << 20] {
+        let bytes = (0..251).cycle().take(length).collect();
+        put(&store, &of_users(&length.to_le_bytes(), false), &(Tag::Buffer, bytes), None);
     }
     write(&store, &folder.file()).unwrap();
     assert_eq!(restored(&folder.file()), all(&store));

@@ -10,11 +10,13 @@ fn speed_of_many_entries() {
     let entries: u64 = std::env::var("ENTRIES").map_or(100_000, |entries| entries.parse().unwrap());
     let (folder, maximum) = (Folder::new("speed"), (entries * 400).max(64 << 20));
     let store = new_store(maximum);
+    let start = Instant::now();
     for number in 0..entries {
         let name = format!("user:{number}");
         let value = Value::bytes(Tag::OneByteJson, &[b'j'; 100]);
         store.set(&store.key(name.as_bytes(), false).unwrap(), &value).unwrap();
     }
+    report("set one by one", start, entries, entries * 100);
     let start = Instant::now();
     let written = write(&store, &folder.file()).unwrap();
     report("written", start, written.entries, written.bytes);
