@@ -53,6 +53,11 @@ declare namespace memory {
      * it fail with `ERR_SNAPSHOT`, it is kept under another name, and the memory begins empty.
      */
     snapshot?: string;
+    /**
+     * Is called now and then while that file is being read and this process waits for it. The total is
+     * 0 as long as the file is only being checked.
+     */
+    progress?: (progress: { entries: number; total: number }) => void;
     /** `'tree'`: by no name, whatever the defaults are; a primary and its workers, a process alone. */
     scope?: 'tree';
     /**

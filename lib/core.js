@@ -32,7 +32,7 @@ class Core {
     }
   };
   join = new Join(
-    (message) => this.log(new Error(message)),
+    (problem) => this.log(problem),
     () => this.takeNews(),
   );
   listeners = new Listeners(this.join, () => this.look(), this.log);

@@ -14,7 +14,7 @@ const { startupSnapshot } = require('node:v8');
 const threads = require('node:worker_threads');
 const { loadBinding } = require('./binding.js');
 const { defaultMaximum } = require('./config.js');
-const { makeError } = require('./errors.js');
+const { makeError, throwLater } = require('./errors.js');
 const { usableProcessors } = require('./limits.js');
 const { defaultGroup } = require('./scope.js');
 const { STATUS, newStatus } = require('./status.js');
@@ -59,6 +59,7 @@ class Join {
   /** Hears how far the snapshot is read. @type {(progress: { entries: number, total: number }) => void} */
   hearOfReading = () => {};
 
+  #warn;
   #channelClones;
   #mode = NOT_CHOSEN;
   #closed = false;
@@ -71,7 +72,7 @@ class Join {
   #pauseMs = FIRST_PAUSE_MS;
 
   /**
-   * @param {(message: string) => void} warn hears of problems in the background
+   * @param {(problem: any) => void} warn hears of problems in the background
    * @param {() => void} news is called when the engine has something to be heard of
    */
   constructor(warn, news) {
@@ -85,9 +86,11 @@ class Join {
     this.versions = versions;
     const thread = threads.threadId;
     const processors = usableProcessors();
+    this.#warn = warn;
     const role = /** @type {any} */ (this.role);
     const name = defaultGroup(process.env, this.role === 'worker');
-    this.engine = open({ role, name, thread, status, makeError, warn, news, processors });
+    const tell = (/** @type {string} */ message) => warn(new Error(message));
+    this.engine = open({ role, name, thread, status, makeError, warn: tell, news, processors });
     this.engine.suggest(defaultMaximum(process.env));
   }
 
@@ -199,6 +202,7 @@ class Join {
       if (this.#reads) this.#beRead();
       if (this.#reads || answer === NOBODY) return false;
       this.attached = true;
+      this.#leaveAtExit();
       this.#mode = this.engine.mode();
       this.nonce = this.engine.nonce();
     }
@@ -206,12 +210,30 @@ class Join {
     return true;
   }
 
+  // The engine's own hook does not run at process.exit(), and the last one may have a snapshot to write.
+  #leaveAtExit() {
+    if (this.name === '' || !threads.isMainThread) return;
+    process.once('exit', () => {
+      this.#closed = true;
+      this.attached = false;
+      try {
+        this.leave();
+      } catch (error) {
+        this.#warn(error);
+      }
+    });
+  }
+
   /** Nobody is impatient while something happens. */
   #beRead() {
     const deadline = performance.now() + PATIENCE_MS;
     for (const waiting of this.#waiting) waiting.deadline = deadline;
     const { [STATUS.READ]: entries, [STATUS.TOTAL]: total } = this.status;
-    this.hearOfReading({ entries, total });
+    try {
+      this.hearOfReading({ entries, total });
+    } catch (error) {
+      throwLater(error);
+    }
   }
 
   #runAll() {

@@ -8,6 +8,7 @@ const { parseLog, parseMaximum, parseSpace, parseValueCache } = require('./confi
 const { Core } = require('./core.js');
 const { wrongType, wrongValue } = require('./errors.js');
 const { Lru } = require('./lru.js');
+const { toFunction } = require('./options.js');
 const { Requests } = require('./requests.js');
 const { toGroup } = require('./scope.js');
 const { Space, answer } = require('./space.js');
@@ -67,12 +68,13 @@ class Memory extends Space {
 
   /** @param {unknown} options */
   configure = (options) => {
-    const { name, snapshot, maxMemory, log, mode, valueCache } = checkOptions(options);
+    const { name, snapshot, progress, maxMemory, log, mode, valueCache } = checkOptions(options);
     if (snapshot !== undefined && (name ?? this.#join.name) === '') {
       throw wrongValue('"snapshot" option', 'given with a "name"', snapshot);
     }
     if (name !== undefined) this.#join.share(name);
     if (snapshot !== undefined) this.#join.snapshot(snapshot);
+    if (progress !== undefined) this.#join.hearOfReading = progress;
     if (maxMemory + log > 0) this.#join.configure(maxMemory, log);
     if (mode !== undefined) {
       this.#join.chooseMode(mode);
@@ -170,14 +172,15 @@ function known(options, names) {
 /**
  * Checks all options before any takes effect.
  * @param {unknown} options
- * @returns {{ name?: string, snapshot?: string, maxMemory: number, log: number, mode?: string,
+ * @returns {{ name?: string, snapshot?: string, progress?: (...args: any[]) => void, maxMemory: number, log: number, mode?: string,
  *   valueCache?: number }} the name is empty for the cluster; sizes in bytes, 0 if not given
  */
 function checkOptions(options) {
-  const { name, scope, snapshot, maxMemory, log, mode, valueCache } = known(options, [
+  const { name, scope, snapshot, progress, maxMemory, log, mode, valueCache } = known(options, [
     'name',
     'scope',
     'snapshot',
+    'progress',
     'maxMemory',
     'log',
     'mode',
@@ -192,6 +195,7 @@ function checkOptions(options) {
   }
   return {
     name: name === undefined ? scope && '' : toGroup(name, '"name" option'),
+    progress: progress === undefined ? undefined : toFunction(progress, '"progress" option'),
     snapshot: snapshot === undefined ? undefined : toFile(snapshot),
     maxMemory: maxMemory === undefined ? 0 : parseMaximum(maxMemory, '"maxMemory" option'),
     log: log === undefined ? 0 : parseLog(log, '"log" option'),

@@ -69,9 +69,9 @@ function prefixOf(options) {
   return prefix;
 }
 
-/** @param {unknown} fn */
-function toFunction(fn) {
-  if (typeof fn !== 'function') throw wrongType('"fn" argument', 'of type function', fn);
+/** @param {unknown} fn @param {string} name for the error */
+function toFunction(fn, name = '"fn" argument') {
+  if (typeof fn !== 'function') throw wrongType(name, 'of type function', fn);
   return /** @type {(value: any) => any} */ (fn);
 }
 

@@ -3,13 +3,13 @@
 //! All of it can be lost: who is attached stands in the segment, and the tick finds by itself
 //! whoever died unnoticed.
 
+use super::Mouth;
 use super::admission::{self, Host};
 use super::deadlines::{Deadlines, Due, TICK};
 use super::io::{Command, Event, Guest, GuestId};
 use super::mender::{Asker, Done, Job};
 use super::message::{self, Code, Malformed, Refusal, Reply, Request, to_bytes};
 use super::replaced::take_leave_of;
-use super::Mouth;
 use super::shared::Shared;
 use crate::error::Error;
 use crate::os::process::{self, ProcessId};

@@ -5,8 +5,8 @@
 
 use super::io::Guest;
 use super::message::{Reply, to_bytes};
-use super::trim::Trim;
 use super::shared::{Opened, Shared};
+use super::trim::Trim;
 use crate::error::Result;
 use crate::lru::Lru;
 use crate::os::process::ProcessId;

@@ -63,8 +63,7 @@ impl Shared {
         group: Option<(GroupName, Door)>,
         snapshot: Option<PathBuf>,
     ) -> Self {
-        let plan =
-            Plan { settings, is_chosen: false, elsewhere: None, reading: Reading::Not };
+        let plan = Plan { settings, is_chosen: false, elsewhere: None, reading: Reading::Not };
         Self {
             name,
             group,

@@ -73,9 +73,8 @@ fn write_as(segment: &Arc<Segment>, me: MemberId) -> Result<Option<u64>> {
     }
     let store = Store::new(Arc::clone(segment), me);
     let changes = store::changes(segment)?;
-    let written = noted_path(&store).and_then(|path| {
-        path.map(|path| snapshot::write(&store, &path, &mut |_| {})).transpose()
-    });
+    let written = noted_path(&store)
+        .and_then(|path| path.map(|path| snapshot::write(&store, &path, &mut |_| {})).transpose());
     host::release(region, me)?;
     Ok(written?.map(|_| changes))
 }

@@ -6,13 +6,13 @@
 //! or becomes the host itself ([`super::tree`], [`super::group`]). A group is left with the last
 //! environment.
 
-use super::waker::Notice;
 use super::group::{self, Beginnings};
+use super::waker::Notice;
 use super::{notify, tree};
 use crate::error::{Error, Result};
-use crate::hub::will;
 use crate::hub::group::Door;
 use crate::hub::message::{Reply, Request, parse, to_bytes};
+use crate::hub::will;
 use crate::hub::{GroupName, Hub, HubName};
 use crate::os::socket::{Connection, Received};
 use crate::os::{fd, spawn};

@@ -259,12 +259,7 @@ impl Store {
     ///
     /// # Errors
     /// [`crate::error::Error::KeyTooLong`].
-    pub fn key_in<'b>(
-        &self,
-        namespace: Namespace,
-        bytes: &'b [u8],
-        wide: bool,
-    ) -> Result<Key<'b>> {
+    pub fn key_in<'b>(&self, namespace: Namespace, bytes: &'b [u8], wide: bool) -> Result<Key<'b>> {
         Key::within(namespace, self.segment.hash_key(), bytes, wide)
     }
 

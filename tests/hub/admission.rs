@@ -98,9 +98,9 @@ fn environments_that_attach_at_once_share_a_connection_and_a_mapping() {
     let first = attached[0].store().segment();
     assert!(attached.iter().all(|member| Arc::ptr_eq(member.store().segment(), first)));
     for member in attached {
-        member.leave();
+        member.leave().unwrap();
     }
-    attach(role).leave();
+    attach(role).leave().unwrap();
 }
 
 #[test]

@@ -132,7 +132,7 @@ fn the_dead_make_room_when_all_slots_are_taken() {
         assert_eq!(Member::attach(role, 1, WATCHDOG).unwrap_err(), full);
     }
     crowd.kill();
-    attach(&role).leave();
-    attach(&Role::Primary(&hub)).leave();
+    attach(&role).leave().unwrap();
+    attach(&Role::Primary(&hub)).leave().unwrap();
     wait_until("a crowd that died", || members_of(me.store(), crowd.pid()).is_empty());
 }

@@ -323,8 +323,8 @@ fn host() {
     let mut before = None;
     for _ in 0..20 {
         let hub = hub("again", 16 * MIB);
-        attach(&Role::Primary(&hub)).leave();
-        attach(&Role::Worker(hub.name().clone())).leave();
+        attach(&Role::Primary(&hub)).leave().unwrap();
+        attach(&Role::Worker(hub.name().clone())).leave().unwrap();
         drop(hub);
         // The link to a hub that is gone looks for the next one: the same each time.
         before.get_or_insert_with(threads_and_descriptors);
