@@ -37,8 +37,9 @@ declare namespace memory {
     /**
      * With whom to share: with all processes of the same user that give the same name, however they
      * were started, instead of the workers of one cluster. The first one makes the memory, the last
-     * one to leave takes it along; each counts as much as any other. Before the first operation of
-     * the process, all threads of which share by the same name. In a cluster's primary it holds for
+     * one to leave takes it along; each counts as much as any other. All threads of a process share by
+     * the same name. It joins in the turn of the event loop after the package was loaded or this was
+     * called, or with its first operation: so configure in the same turn. In a cluster's primary it holds for
      * its workers too, unless one has begun already.
      *
      * 1 to 48 letters, digits, or any of `. _ : @ -`. Default: that of the environment variable

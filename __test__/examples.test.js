@@ -78,7 +78,7 @@ const checks = {
   },
 };
 
-for (const name of fs.readdirSync(EXAMPLES)) {
+for (const name of fs.readdirSync(EXAMPLES).filter((name) => name.endsWith('.js'))) {
   test(`examples/${name} shows what it is for`, { timeout: 90_000 }, () => {
     assert.ok(Object.hasOwn(checks, name), 'there is no check for it');
     return checks[name]();

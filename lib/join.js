@@ -7,15 +7,15 @@
 // run in the order in which they were made, all at once, before anything made later; each waits for
 // at most PATIENCE_MS. Only a waiting operation keeps the process alive.
 
-const cluster = require('node:cluster');
 const { performance } = require('node:perf_hooks');
-const { setTimeout, clearTimeout } = require('node:timers');
+const { setImmediate, setTimeout, clearTimeout } = require('node:timers');
 const { startupSnapshot } = require('node:v8');
 const threads = require('node:worker_threads');
 const { loadBinding } = require('./binding.js');
 const { defaultMaximum } = require('./config.js');
 const { makeError, throwLater } = require('./errors.js');
 const { usableProcessors } = require('./limits.js');
+const { channelSerialization, findRole } = require('./role.js');
 const { defaultGroup } = require('./scope.js');
 const { STATUS, newStatus } = require('./status.js');
 
@@ -30,10 +30,6 @@ const LONGEST_PAUSE_MS = 50;
 /** What the engine's attach gives. */
 const NOBODY = 0;
 const READING = 2;
-
-/** Under these names threads learn from the main thread what only that can know. */
-const ROLE = 'cluster-shared-memory:role';
-const SERIALIZATION = 'cluster-shared-memory:serialization';
 
 /** As the engine numbers them. */
 const MODES = [undefined, 'json', 'advanced'];
@@ -63,6 +59,8 @@ class Join {
   #channelClones;
   #mode = NOT_CHOSEN;
   #closed = false;
+  /** What joining by itself failed with; the next one to ask is told. @type {unknown} */
+  #failure;
   /** Whether a snapshot was still being read when it was looked at last. */
   #reads = false;
   /** @type {Waiting[]} */
@@ -88,18 +86,18 @@ class Join {
     const processors = usableProcessors();
     this.#warn = warn;
     const role = /** @type {any} */ (this.role);
-    const name = defaultGroup(process.env, this.role === 'worker');
+    const name = defaultGroup(process.env, this.role === 'worker', initialEnv);
     const tell = (/** @type {string} */ message) => warn(new Error(message));
     this.engine = open({ role, name, thread, status, makeError, warn: tell, news, processors });
     this.engine.suggest(defaultMaximum(process.env));
+    this.#joinSoon();
   }
 
   /** Whether objects are structured clones instead of JSON, as the primary or its cluster chose. */
   get clones() {
     if (this.#mode !== NOT_CHOSEN) return this.#mode === MODES.indexOf('advanced');
     if (this.role === 'worker') return this.#channelClones;
-    const ofThreads = () => threads.getEnvironmentData(SERIALIZATION);
-    return (threads.isMainThread ? cluster.settings.serialization : ofThreads()) === 'advanced';
+    return channelSerialization() === 'advanced';
   }
 
   /** The name of those that it shares with; empty where that is its cluster. */
@@ -111,6 +109,7 @@ class Join {
   share(name) {
     if (this.#closed) throw closed();
     this.engine.share(name);
+    this.#joinSoon();
   }
 
   /** @param {string} file that the memory begins with and is left in */
@@ -177,6 +176,30 @@ class Join {
     this.engine.close();
   }
 
+  // A process that nobody has asked anything yet is a member all the same: else an application that is
+  // idle while its processes are replaced one by one would lose what it shares. On the next turn, for
+  // the program may configure it first. This keeps no process alive.
+  #joinSoon() {
+    if (this.name === '' || !threads.isMainThread) return;
+    const deadline = performance.now() + PATIENCE_MS;
+    setImmediate(() => this.#joinBy(deadline)).unref();
+  }
+
+  /** @param {number} deadline */
+  #joinBy(deadline) {
+    if (this.#closed || this.attached || this.#waiting.length > 0) return;
+    const before = performance.now();
+    try {
+      if (this.#attach()) return;
+    } catch (error) {
+      this.#failure = error;
+      return;
+    }
+    if (!this.#reads && before >= deadline) return;
+    const pauseMs = Math.max(LONGEST_PAUSE_MS, 10 * (performance.now() - before));
+    setTimeout(() => this.#joinBy(deadline), pauseMs).unref();
+  }
+
   #knock() {
     this.#timer = undefined;
     const before = performance.now();
@@ -196,6 +219,11 @@ class Join {
 
   #attach(answerMs = ANSWER_MS) {
     if (this.#closed) throw closed();
+    if (this.#failure !== undefined) {
+      const failure = this.#failure;
+      this.#failure = undefined;
+      throw failure;
+    }
     if (!this.attached) {
       const answer = this.engine.attach(answerMs);
       this.#reads = answer === READING;
@@ -271,31 +299,6 @@ class Join {
     }
     if (this.#waiting.length === 0) this.#pauseMs = FIRST_PAUSE_MS;
   }
-}
-
-/**
- * The role of the process. Its main thread knows it by node:cluster. Other threads do not, for Node
- * takes the variable out of process.env at once: they ask the main thread, if it had loaded this
- * before it made them, or else the environment that the process was started with. Who cannot read
- * even that had better find no primary than share nothing in silence.
- * @param {(name: string) => string | null | undefined} initialEnv
- * @returns {'primary' | 'worker'}
- */
-function findRole(initialEnv) {
-  if (!threads.isMainThread) {
-    const role = /** @type {any} */ (threads.getEnvironmentData(ROLE));
-    return role ?? (initialEnv('NODE_UNIQUE_ID') === undefined ? 'primary' : 'worker');
-  }
-  const role = cluster.isWorker ? 'worker' : 'primary';
-  // Another copy of the package, or of its modules, has done the rest.
-  if (threads.getEnvironmentData(ROLE) === role) return role;
-  threads.setEnvironmentData(ROLE, role);
-  if (role === 'primary') {
-    const tell = () => threads.setEnvironmentData(SERIALIZATION, cluster.settings.serialization);
-    tell();
-    cluster.on('setup', tell);
-  }
-  return role;
 }
 
 function inSnapshot() {

@@ -24,14 +24,16 @@ function toGroup(name, what) {
  * have a primary that never loads this. Undefined: the process shares with its cluster.
  * @param {NodeJS.ProcessEnv} env
  * @param {boolean} isWorker whether the process is the worker of a cluster
+ * @param {(name: string) => string | null | undefined} initialEnv
  * @returns {string | undefined}
  */
-function defaultGroup(env, isWorker) {
+function defaultGroup(env, isWorker, initialEnv) {
   const wanted = env.CLUSTER_SHARED_MEMORY_NAME;
   if (wanted) return toGroup(wanted, 'environment variable CLUSTER_SHARED_MEMORY_NAME');
-  // Workers of a primary that PM2 runs in fork mode inherit that, and have their primary.
-  const isOfPm2 = isWorker && env.exec_mode === 'cluster_mode' && env.pm_id !== undefined;
-  return isOfPm2 ? groupOfPm2(env) : undefined;
+  if (!isWorker || env.exec_mode !== 'cluster_mode' || env.pm_id === undefined) return undefined;
+  // All that a worker of PM2 starts inherits those. This PM2 takes out before the app runs, so only
+  // its own workers were started with it. Null: this process cannot tell.
+  return initialEnv('pm2_env') === undefined ? undefined : groupOfPm2(env);
 }
 
 /**

@@ -18,12 +18,22 @@ const BEGINNINGS = {
   LRU: ['lru'],
   life: ['attach', 'join', 'close', 'process-life'],
   threads: ['threads'],
+  'by a name': ['group'],
   'beside 1.1.5': ['differential'],
   [SLOW]: ['soak', 'linearizability'],
 };
 
 /** What tests the tree and not the package: its own tools need the Node of a developer. */
-const OF_THE_TREE = ['readme', 'package', 'examples', 'bench', 'matrix', 'start'];
+const OF_THE_TREE = [
+  'readme',
+  'package',
+  'examples',
+  'bench',
+  'matrix',
+  'start',
+  'pm2',
+  'pm2-example',
+];
 
 const GROUPS = [...Object.keys(BEGINNINGS), OTHERS];
 
