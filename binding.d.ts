@@ -108,6 +108,8 @@ export interface Engine extends Face {
   lruOptions(max: number, maxAge: number, flags: number): void;
   /** Whether the cache has these options; it stays as it is, but for who has the functions. */
   lruAdopt(max: number, maxAge: number, flags: number): boolean;
+  /** The sum of 1 if the cache has these options, 2 if there is an heir, 4 if somebody measures. */
+  lruStanding(max: number, maxAge: number, flags: number): number;
   /** Key and value of what has left the cache and waits for this environment; the tag in status. */
   lruInherit(): [key: string, raw: unknown] | undefined;
   /** Frees a little of what former caches held; whether there is more. */

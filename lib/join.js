@@ -16,11 +16,13 @@ const { defaultMaximum } = require('./config.js');
 const { makeError, throwLater } = require('./errors.js');
 const { usableProcessors } = require('./limits.js');
 const { channelSerialization, findRole } = require('./role.js');
-const { defaultGroup } = require('./scope.js');
+const { groupOfProcess } = require('./scope.js');
 const { STATUS, newStatus } = require('./status.js');
 
 /** For how long a hub that was found may take to answer; the event loop stands still meanwhile. */
 const ANSWER_MS = 100;
+/** In a group: its place in the queue is kept, so there is no haste. */
+const GROUP_ANSWER_MS = 10;
 /** The same for a call that cannot wait in another way. */
 const LONG_ANSWER_MS = 1000;
 const PATIENCE_MS = 5000;
@@ -56,6 +58,10 @@ class Join {
   hearOfReading = () => {};
 
   #warn;
+  /** Known for good once attached. @type {string | undefined} */
+  #name;
+  /** @type {(() => void) | undefined} */
+  #atExit;
   #channelClones;
   #mode = NOT_CHOSEN;
   #closed = false;
@@ -86,7 +92,7 @@ class Join {
     const processors = usableProcessors();
     this.#warn = warn;
     const role = /** @type {any} */ (this.role);
-    const name = defaultGroup(process.env, this.role === 'worker', initialEnv);
+    const name = groupOfProcess(this.role === 'worker', initialEnv);
     const tell = (/** @type {string} */ message) => warn(new Error(message));
     this.engine = open({ role, name, thread, status, makeError, warn: tell, news, processors });
     this.engine.suggest(defaultMaximum(process.env));
@@ -102,7 +108,7 @@ class Join {
 
   /** The name of those that it shares with; empty where that is its cluster. */
   get name() {
-    return this.engine.name();
+    return this.#name ?? this.engine.name();
   }
 
   /** @param {string} name of those to share with; empty for the cluster */
@@ -173,6 +179,7 @@ class Join {
 
   /** Leaves the memory; throws if the snapshot cannot be written. */
   leave() {
+    if (this.#atExit !== undefined) process.off('exit', this.#atExit);
     this.engine.close();
   }
 
@@ -217,7 +224,7 @@ class Join {
     this.#pauseMs = Math.min(this.#pauseMs * 2, LONGEST_PAUSE_MS);
   }
 
-  #attach(answerMs = ANSWER_MS) {
+  #attach(answerMs = this.name === '' ? ANSWER_MS : GROUP_ANSWER_MS) {
     if (this.#closed) throw closed();
     if (this.#failure !== undefined) {
       const failure = this.#failure;
@@ -230,6 +237,7 @@ class Join {
       if (this.#reads) this.#beRead();
       if (this.#reads || answer === NOBODY) return false;
       this.attached = true;
+      this.#name = this.engine.name();
       this.#leaveAtExit();
       this.#mode = this.engine.mode();
       this.nonce = this.engine.nonce();
@@ -241,7 +249,7 @@ class Join {
   // The engine's own hook does not run at process.exit(), and the last one may have a snapshot to write.
   #leaveAtExit() {
     if (this.name === '' || !threads.isMainThread) return;
-    process.once('exit', () => {
+    this.#atExit = () => {
       this.#closed = true;
       this.attached = false;
       try {
@@ -249,7 +257,8 @@ class Join {
       } catch (error) {
         this.#warn(error);
       }
-    });
+    };
+    process.once('exit', this.#atExit);
   }
 
   /** Nobody is impatient while something happens. */

@@ -29,8 +29,9 @@ const BATCH = 100;
 const TRIES = 16;
 const RETRY_MS = 50;
 /** As the engine says who measures. */
-const NOBODY = 0;
 const THIS_THREAD = 2;
+/** As the engine's lruStanding adds up. */
+const STANDING = Object.freeze({ SAME: 1, HEIR: 2, MEASURER: 4 });
 
 const DEFAULTS = Object.freeze({ max: 10_000, maxAge: 300_000 });
 
@@ -43,8 +44,8 @@ class Lru {
   #length;
   /** @type {((key: string, value: any) => void) | undefined} */
   #dispose;
-  /** Whether the cache has the options that this thread chose last. @type {() => boolean} */
-  #adopt = () => false;
+  /** What this thread chose last, as the engine has it. @type {[number, number, number] | undefined} */
+  #chosen;
   /** How many were dropped unheard so far. */
   #lost = 0;
   /** Whether the rest of what has left is heard of later. */
@@ -95,7 +96,7 @@ class Lru {
 
   /** @param {unknown} options */
   setOptions = (options) => {
-    if (this.#join.role !== 'primary' && this.#join.name === '') throw notPrimary();
+    if (this.#join.role !== 'primary' && !this.#isOfGroup()) throw notPrimary();
     const chosen = { ...DEFAULTS, .../** @type {any} */ (options) };
     check(chosen);
     this.#join.attachNow();
@@ -105,9 +106,9 @@ class Lru {
       // First: nobody shall ask who is not heard.
       this.#requests.answer((key, packed) => this.#setPacked(key, packed, valueIn(packed)));
     }
-    const words = /** @type {const} */ ([chosen.max || 0, chosen.maxAge || 0, flagsOf(chosen)]);
-    this.#adopt = () => this.#engine.lruAdopt(...words);
-    if (this.#join.name === '' || !this.#adopt()) this.#engine.lruOptions(...words);
+    this.#chosen = [chosen.max || 0, chosen.maxAge || 0, flagsOf(chosen)];
+    const isKept = this.#join.name !== '' && this.#engine.lruAdopt(...this.#chosen);
+    if (!isKept) this.#engine.lruOptions(...this.#chosen);
     this.#lost = 0;
     this.#length = typeof length === 'function' ? length : undefined;
     this.#dispose = typeof dispose === 'function' ? dispose : undefined;
@@ -229,12 +230,30 @@ class Lru {
 
   /** Whether this thread measures what it sets: as all do that share by a name and have a `length`. */
   #measures() {
-    const measured = this.#engine.lruMeasured();
-    if (measured === THIS_THREAD || this.#join.name === '') return measured === THIS_THREAD;
-    if (measured !== NOBODY || this.#adopt()) return true;
-    // Somebody has chosen other options since.
-    this.#length = undefined;
-    return false;
+    if (this.#join.name === '') return this.#engine.lruMeasured() === THIS_THREAD;
+    return this.#standsByOptions();
+  }
+
+  /** In place of a thread that has ended, if it had chosen the same. */
+  succeed() {
+    if (this.#chosen === undefined || this.#join.name === '' || !this.#join.attached) return;
+    if (this.#standsByOptions()) this.inherit();
+  }
+
+  /** Whether the cache still has the options that this thread has chosen. */
+  #standsByOptions() {
+    const chosen = /** @type {[number, number, number]} */ (this.#chosen);
+    const standing = this.#engine.lruStanding(...chosen);
+    if ((standing & STANDING.SAME) === 0) return false;
+    const isMissed =
+      (this.#dispose !== undefined && (standing & STANDING.HEIR) === 0) ||
+      (this.#length !== undefined && (standing & STANDING.MEASURER) === 0);
+    return !isMissed || this.#engine.lruAdopt(...chosen);
+  }
+
+  // A worker may have been told by its primary with whom it shares, when it attached.
+  #isOfGroup() {
+    return this.#join.name !== '' || (this.#join.attachIfReady() && this.#join.name !== '');
   }
 
   /** Frees what the old cache held, a little at a time. */

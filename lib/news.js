@@ -68,6 +68,7 @@ class News {
       }
       if (status[STATUS.KIND] === KIND.NOTHING) {
         this.#lru?.inherit();
+        this.#lru?.succeed();
         return;
       }
       this.#pass(value, status[STATUS.TAG], status[STATUS.KIND], status[STATUS.WATCH]);

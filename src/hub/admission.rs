@@ -36,20 +36,18 @@ impl Host {
     }
 }
 
-/// Whether the process at the other end belongs to the application: to the group, if it is one, or
-/// else to the host's own family.
+/// Whether the process at the other end may join a group: it runs under the group's user, or is a member
+/// already, and has changed its user since.
 ///
 /// # Errors
-/// A refusal, if it does not.
-pub fn check_peer(
-    host: &Host,
-    group: Option<&GroupName>,
+/// A refusal, if it may not.
+pub fn check_user(
+    group: &GroupName,
     peer: Credentials,
+    is_member: impl FnOnce(ProcessId) -> bool,
 ) -> Result<(), Refusal> {
-    let Some(group) = group else {
-        return check_relative(host, peer);
-    };
-    if peer.uid == group.uid() {
+    let is_known = peer.uid == group.uid() || ProcessId::of(peer.pid).is_some_and(is_member);
+    if peer.pid != 0 && is_known {
         return Ok(());
     }
     let reason = format!(
@@ -61,7 +59,11 @@ pub fn check_peer(
     Err(Refusal::new(Code::Stranger, reason))
 }
 
-fn check_relative(host: &Host, peer: Credentials) -> Result<(), Refusal> {
+/// Whether the process at the other end belongs to the application: to the host's own family.
+///
+/// # Errors
+/// A refusal, if it does not.
+pub fn check_peer(host: &Host, peer: Credentials) -> Result<(), Refusal> {
     let is_child = process::parent(peer.pid) == Some(host.process.pid);
     let is_known = is_child
         || is_descendant(peer.pid, host.process.pid, process::parent) && peer.uid == host.uid;
@@ -189,15 +191,15 @@ mod tests {
         let mut child = child();
         for uid in [host.uid, host.uid + 1] {
             let pid = child.id();
-            assert_eq!(check_peer(&host, None, Credentials { pid, uid }), Ok(()));
+            assert_eq!(check_peer(&host, Credentials { pid, uid }), Ok(()));
         }
         child.kill().unwrap();
         child.wait().unwrap();
 
         let parent = Credentials { pid: std::os::unix::process::parent_id(), uid: host.uid };
-        assert_eq!(check_peer(&host, None, parent).unwrap_err().code, Code::Stranger);
+        assert_eq!(check_peer(&host, parent).unwrap_err().code, Code::Stranger);
         let hidden = Credentials { pid: 0, ..parent };
-        assert_eq!(check_peer(&host, None, hidden).unwrap_err().code, Code::Stranger);
+        assert_eq!(check_peer(&host, hidden).unwrap_err().code, Code::Stranger);
     }
 
     #[test]

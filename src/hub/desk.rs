@@ -37,6 +37,9 @@ pub(super) struct Desk {
     jobs: Sender<Job>,
     visits: HashMap<GuestId, Visit>,
     watched: HashSet<ProcessId>,
+    /// Members of a segment that was taken over, as long as they have not come: one may have replaced
+    /// its program while nobody could see its connection end.
+    missing: HashSet<ProcessId>,
     deadlines: Deadlines,
 }
 
@@ -46,12 +49,14 @@ impl Desk {
     pub(super) fn new(shared: Arc<Shared>, ear: Mouth, jobs: Sender<Job>) -> Self {
         // Who died while a segment had no hub is to be mended after at once.
         let first = if shared.opened().is_some() { Duration::ZERO } else { TICK };
+        let missing = shared.processes();
         Self {
             shared,
             ear,
             jobs,
             visits: HashMap::new(),
             watched: HashSet::new(),
+            missing,
             deadlines: Deadlines::new(Instant::now() + first),
         }
     }
@@ -92,8 +97,10 @@ impl Desk {
     }
 
     fn on_connected(&mut self, guest: Arc<Guest>) {
-        let group = self.shared.group.as_ref().map(|(name, _)| name);
-        if let Err(refusal) = admission::check_peer(&Host::current(), group, guest.peer) {
+        // Of a group, the ear lets in nobody else.
+        if self.shared.group.is_none()
+            && let Err(refusal) = admission::check_peer(&Host::current(), guest.peer)
+        {
             self.refuse(&guest, refusal);
             return;
         }
@@ -127,8 +134,8 @@ impl Desk {
     }
 
     fn admit(&mut self, guest: &Arc<Guest>, process: ProcessId) {
-        if let Some(name) = self.shared.elsewhere() {
-            let reply = to_bytes(&Reply::Elsewhere { name });
+        if let Some(referral) = self.shared.elsewhere() {
+            let reply = to_bytes(&Reply::Elsewhere(referral));
             let _ = guest.connection.send(&reply, &[]);
             self.forget(guest.id);
             return;
@@ -156,6 +163,8 @@ impl Desk {
         if let Some(visit) = self.visits.get_mut(&guest.id) {
             visit.admitted = Some(process);
         }
+        self.missing.remove(&process);
+        self.ear.tell(Command::Keep(guest.id));
         self.watch(process);
     }
 
@@ -194,11 +203,7 @@ impl Desk {
         let Some(process) = visit.and_then(|visit| visit.admitted) else {
             return;
         };
-        let opened = self.shared.opened();
-        // What cannot be found out is no reason to take anything from anybody.
-        let is_replaced =
-            opened.is_some_and(|opened| take_leave_of(&opened.segment, process).unwrap_or(false));
-        if is_replaced || !self.watched.contains(&process) {
+        if self.is_replaced(process) || !self.watched.contains(&process) {
             self.mend_after(process);
         }
     }
@@ -230,6 +235,7 @@ impl Desk {
         for id in late {
             self.forget(id);
         }
+        self.look_for_the_missing();
         // While the last round is not over there is no use in asking for another.
         if self.jobs.is_empty() {
             let mut skip = self.watched.clone();
@@ -238,6 +244,23 @@ impl Desk {
             self.give(Job::Sweep(skip));
             self.give(Job::Tidy);
         }
+    }
+
+    fn look_for_the_missing(&mut self) {
+        for process in self.missing.clone() {
+            if self.is_replaced(process) {
+                self.mend_after(process);
+            } else if !process.is_dead() {
+                continue;
+            }
+            self.missing.remove(&process);
+        }
+    }
+
+    /// What cannot be found out is no reason to take anything from anybody.
+    fn is_replaced(&self, process: ProcessId) -> bool {
+        let opened = self.shared.opened();
+        opened.is_some_and(|opened| take_leave_of(&opened.segment, process).unwrap_or(false))
     }
 
     fn mend_after(&self, process: ProcessId) {

@@ -13,12 +13,14 @@
 //! of two that listen, at least the one that looked later sees the other.
 
 use crate::error::{Error, Result};
-use crate::os::process;
 use crate::os::socket::{Connection, Credentials, Listener};
+use crate::os::{process, unix_diag};
 use core::fmt;
 use rustix::io::Errno;
 use rustix::process::geteuid;
 use rustix::rand::{GetRandomFlags, getrandom};
+use std::cell::LazyCell;
+use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -62,6 +64,7 @@ pub enum Sought {
 /// What is to be seen of an address.
 enum Look {
     Ours(Connection),
+    /// A socket of another user's; its process is 0 if only that is known.
     Stranger(Credentials),
     Nobody,
     /// Somebody listens, but takes no more connections for the moment.
@@ -106,6 +109,18 @@ impl GroupName {
             Err(error) => Err(error),
         }
     }
+
+    /// As `look`; of who does not let one connect, the kernel is asked.
+    fn look_closely(&self, address: &str, owners: &HashMap<Vec<u8>, u32>) -> Result<Look> {
+        let look = self.look(address)?;
+        let stranger = owners.get(address.as_bytes()).filter(|owner| **owner != self.uid);
+        Ok(match (look, stranger) {
+            (Look::Full | Look::Nobody, Some(uid)) => {
+                Look::Stranger(Credentials { pid: 0, uid: *uid })
+            }
+            (look, _) => look,
+        })
+    }
 }
 
 impl fmt::Display for GroupName {
@@ -117,16 +132,18 @@ impl fmt::Display for GroupName {
 /// Finds the group of this name, or begins it: exactly one process does.
 ///
 /// # Errors
-/// [`Error::Refused`] if processes of other users have all its addresses; [`Error::System`].
+/// [`Error::Refused`] if processes of other users have all its addresses, or if this process has
+/// changed its user since; [`Error::System`].
 pub fn seek(group: &GroupName, deadline: Instant) -> Result<Sought> {
     let mut tries = 0;
     loop {
+        let owners = if tries < TRIES { HashMap::new() } else { unix_diag::owners() };
         let mut strangers = Vec::new();
         let mut free = Vec::new();
         let mut is_full = false;
         for place in 0..PLACES {
             let address = group.address(place);
-            match group.look(&address)? {
+            match group.look_closely(&address, &owners)? {
                 Look::Ours(connection) => return Ok(Sought::There(connection, address)),
                 Look::Stranger(peer) => strangers.push(peer),
                 Look::Nobody => free.push(address),
@@ -150,6 +167,11 @@ pub fn seek(group: &GroupName, deadline: Instant) -> Result<Sought> {
 
 /// Listens at the first address that it can have, if it is alone with that.
 fn begin(group: &GroupName, free: Vec<String>, is_any: bool) -> Result<Option<Door>> {
+    // The kernel tells others whose socket it is by the user that this process has now.
+    if geteuid().as_raw() != group.uid {
+        let reason = format!("\"{group}\" is of user {}, which this process is no more", group.uid);
+        return Err(Error::Refused(reason));
+    }
     let places = if is_any { free.len() } else { 1 };
     for address in free.into_iter().take(places) {
         match Listener::bind(&address) {
@@ -165,9 +187,15 @@ fn begin(group: &GroupName, free: Vec<String>, is_any: bool) -> Result<Option<Do
 }
 
 fn is_alone(group: &GroupName, mine: &str) -> Result<bool> {
-    for place in 0..PLACES {
-        let address = group.address(place);
-        if address != mine && matches!(group.look(&address)?, Look::Ours(_) | Look::Full) {
+    // Asked after this process has begun to listen: whoever of ours comes later sees it.
+    let owners = LazyCell::new(unix_diag::owners);
+    for address in (0..PLACES).map(|place| group.address(place)).filter(|it| it != mine) {
+        let may_be_ours = match group.look(&address)? {
+            Look::Ours(_) => true,
+            Look::Full => owners.get(address.as_bytes()).is_none_or(|uid| *uid == group.uid),
+            Look::Nobody | Look::Stranger(_) => false,
+        };
+        if may_be_ours {
             return Ok(false);
         }
     }
@@ -175,14 +203,16 @@ fn is_alone(group: &GroupName, mine: &str) -> Result<bool> {
 }
 
 fn taken_by(group: &GroupName, strangers: &[Credentials]) -> Error {
-    let mut users: Vec<_> = strangers.iter().map(|peer| peer.uid).collect();
-    users.sort_unstable();
-    users.dedup();
-    let pids: Vec<_> = strangers.iter().map(|peer| peer.pid).take(4).collect();
+    let some = |numbers: BTreeSet<u32>| {
+        let texts: Vec<_> = numbers.into_iter().take(4).map(|number| number.to_string()).collect();
+        texts.join(", ")
+    };
+    let users = some(strangers.iter().map(|peer| peer.uid).collect());
+    let pids = some(strangers.iter().map(|peer| peer.pid).filter(|pid| *pid != 0).collect());
     Error::Refused(format!(
-        "processes of other users have all addresses of the name \"{group}\" of user {}: users \
-         {users:?}, processes {pids:?} and others",
-        group.uid
+        "other users have all addresses of the name \"{group}\" of user {}: users {users}, processes {}",
+        group.uid,
+        if pids.is_empty() { "unknown" } else { &pids }
     ))
 }
 

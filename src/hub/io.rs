@@ -3,13 +3,15 @@
 //! What happens goes into a channel as an [`Event`]; what shall be watched or let go of comes as a
 //! [`Command`]. The thread ends when the sender of commands is gone and the bell is rung.
 
+use super::message::{Reply, to_bytes};
+use super::shared::Shared;
 use crate::error::Result;
 use crate::os::poll::{self, Bell, Interest};
 use crate::os::process::ProcessId;
 use crate::os::socket::{Connection, Credentials, Listener, Received};
 use crossbeam_channel::{Receiver, Sender, TryRecvError};
 use rustix::fd::{AsFd, OwnedFd};
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -47,6 +49,8 @@ pub(super) enum Command {
     Watch(ProcessId, OwnedFd),
     /// Let go of a connection.
     Forget(GuestId),
+    /// Its process is admitted.
+    Keep(GuestId),
 }
 
 /// What a readable descriptor stands for.
@@ -61,11 +65,14 @@ enum Source {
 /// The thread's own state.
 #[derive(Debug)]
 pub(super) struct Ear {
+    shared: Arc<Shared>,
     listener: Arc<Listener>,
     bell: Arc<Bell>,
     events: Sender<Event>,
     commands: Receiver<Command>,
     guests: HashMap<GuestId, Arc<Guest>>,
+    /// Those of them that are not admitted yet.
+    waiting: HashSet<GuestId>,
     processes: HashMap<ProcessId, OwnedFd>,
     next_id: GuestId,
     is_out_of_descriptors: bool,
@@ -76,21 +83,26 @@ impl Ear {
     const OUT_OF_DESCRIPTORS: Duration = Duration::from_millis(100);
     /// How many are accepted in one round.
     const ACCEPTS: u32 = 64;
+    /// How many may be in who are not admitted; who comes then waits in the queue of the listener.
+    const MOST_WAITING: usize = 256;
 
     /// An ear that has heard nothing yet.
     #[must_use]
     pub(super) fn new(
+        shared: Arc<Shared>,
         listener: Arc<Listener>,
         bell: Arc<Bell>,
         events: Sender<Event>,
         commands: Receiver<Command>,
     ) -> Self {
         Self {
+            shared,
             listener,
             bell,
             events,
             commands,
             guests: HashMap::new(),
+            waiting: HashSet::new(),
             processes: HashMap::new(),
             next_id: 0,
             is_out_of_descriptors: false,
@@ -112,7 +124,8 @@ impl Ear {
     }
 
     fn wait(&mut self) -> Result<Vec<Source>> {
-        let accepting = if self.is_out_of_descriptors { Interest::None } else { Interest::Read };
+        let is_full = self.is_out_of_descriptors || self.waiting.len() >= Self::MOST_WAITING;
+        let accepting = if is_full { Interest::None } else { Interest::Read };
         let mut sources = vec![Source::Bell, Source::Listener];
         let mut fds = vec![(self.bell.as_fd(), Interest::Read), (self.listener.as_fd(), accepting)];
         for (id, guest) in &self.guests {
@@ -145,6 +158,9 @@ impl Ear {
     /// not keep the ear from those who are in.
     fn accept(&mut self) {
         for _ in 0..Self::ACCEPTS {
+            if self.waiting.len() >= Self::MOST_WAITING {
+                return;
+            }
             match self.listener.accept() {
                 Ok(Some(connection)) => self.welcome(connection),
                 Ok(None) => return,
@@ -158,10 +174,16 @@ impl Ear {
 
     fn welcome(&mut self, connection: Connection) {
         let Ok(peer) = connection.peer() else { return };
+        if let Err(refusal) = self.shared.check_at_door(peer) {
+            // Who does not read this is not let in either.
+            let _ = connection.send(&to_bytes(&Reply::Refused(refusal)), &[]);
+            return;
+        }
         let id = self.next_id;
         self.next_id += 1;
         let guest = Arc::new(Guest { id, connection, peer });
         self.guests.insert(id, Arc::clone(&guest));
+        self.waiting.insert(id);
         self.tell(Event::Connected(guest));
     }
 
@@ -175,6 +197,7 @@ impl Ear {
             Ok(Received::TooLong) => self.tell(Event::Message(id, None)),
             Ok(Received::Closed) | Err(_) => {
                 self.guests.remove(&id);
+                self.waiting.remove(&id);
                 self.tell(Event::Closed(id));
             }
         }
@@ -194,6 +217,10 @@ impl Ear {
                 }
                 Ok(Command::Forget(id)) => {
                     self.guests.remove(&id);
+                    self.waiting.remove(&id);
+                }
+                Ok(Command::Keep(id)) => {
+                    self.waiting.remove(&id);
                 }
                 Err(TryRecvError::Empty) => return true,
                 Err(TryRecvError::Disconnected) => return false,

@@ -18,6 +18,7 @@ use crate::os::process::ProcessId;
 use crate::segment::layout;
 use core::fmt;
 use serde::{Deserialize, Serialize};
+use std::path::PathBuf;
 
 /// Version of this package.
 pub const PACKAGE: &str = env!("CARGO_PKG_VERSION");
@@ -66,15 +67,29 @@ pub enum Reply {
         total: u64,
     },
     /// The hub's process shares by a name: join it there.
-    Elsewhere {
-        /// The name of the group.
-        name: String,
-    },
+    Elsewhere(Referral),
     /// What the dead had left is mended.
     Mended {
         /// How many slots that has freed.
         freed: u64,
     },
+}
+
+/// Where a worker finds those that its primary shares with.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Referral {
+    /// The name of the group.
+    pub name: String,
+    /// The user that it belongs to.
+    pub uid: u32,
+    /// What its segment is made with, if the worker is the first: as in `store::Settings`.
+    pub maximum: u64,
+    /// The same.
+    pub log: Option<u64>,
+    /// The same.
+    pub mode: u64,
+    /// The file that it begins with and is left in, if there is one and its name is text.
+    pub snapshot: Option<PathBuf>,
 }
 
 /// Why a hub does not let a process in.

@@ -43,6 +43,7 @@ use desk::Desk;
 use group::Door;
 use io::{Command, Ear};
 use mender::{Asker, Job};
+pub use message::Referral;
 use rustix::io::Errno;
 use shared::Shared;
 use std::path::PathBuf;
@@ -151,7 +152,7 @@ impl Hub {
     ///
     /// # Errors
     /// [`Error::AlreadyOpen`] if some have got the segment of this hub.
-    pub fn refer(&self, group: Option<&str>) -> Result<()> {
+    pub fn refer(&self, group: Option<Referral>) -> Result<()> {
         self.shared.refer(group)
     }
 
@@ -235,7 +236,7 @@ impl Threads {
         let (close, hear_close): (_, Receiver<()>) = bounded(0);
 
         // If a later thread does not start, the ends that go out of scope end the earlier ones.
-        let ear = Ear::new(listener, Arc::clone(&bell), events, hear_commands);
+        let ear = Ear::new(Arc::clone(shared), listener, Arc::clone(&bell), events, hear_commands);
         let mouth = Mouth { commands, bell };
         let desk = Desk::new(Arc::clone(shared), mouth, jobs.clone());
         let shared = Arc::clone(shared);
@@ -270,6 +271,12 @@ impl Drop for Threads {
             let _ = handle.join();
         }
     }
+}
+
+/// Whether somebody listens under this name.
+#[must_use]
+pub fn is_there(name: &HubName) -> bool {
+    Connection::open(&name.to_string(), Instant::now()).is_ok_and(|open| open.is_some())
 }
 
 /// Whether it is this process that listens there.

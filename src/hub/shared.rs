@@ -5,15 +5,18 @@
 //! seen by nobody before all of that is read, by a thread of its own.
 
 use super::group::Door;
-use super::{GroupName, HubName, replaced, will};
+use super::message::{Referral, Refusal};
+use super::{GroupName, HubName, admission, replaced, will};
 use crate::error::{Error, Result};
 use crate::os::process::ProcessId;
+use crate::os::socket::Credentials;
 use crate::os::spawn;
 use crate::segment::Segment;
 use crate::segment::host;
 use crate::segment::members::{self, MemberId};
 use crate::snapshot::{self, Progress, Step};
 use crate::store::{self, Settings, Store};
+use std::collections::HashSet;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::Instant;
@@ -43,8 +46,8 @@ struct Plan {
     settings: Settings,
     /// Whether somebody has configured them.
     is_chosen: bool,
-    /// The name of the group that the workers shall join instead.
-    elsewhere: Option<String>,
+    /// The group that the workers shall join instead.
+    elsewhere: Option<Referral>,
     reading: Reading,
 }
 
@@ -76,6 +79,27 @@ impl Shared {
 
     pub(super) const fn process(&self) -> ProcessId {
         self.name.process()
+    }
+
+    /// Whether somebody may come in who has said nothing yet. Of a group, nobody else does; who belongs
+    /// to a tree takes longer to find out.
+    pub(super) fn check_at_door(&self, peer: Credentials) -> Result<(), Refusal> {
+        let is_member = |process| {
+            self.opened().is_some_and(|Opened { segment, .. }| {
+                let all = members::all(segment.region(), segment.layout());
+                all.is_ok_and(|all| all.iter().any(|info| info.process == process))
+            })
+        };
+        self.group.as_ref().map_or(Ok(()), |(name, _)| admission::check_user(name, peer, is_member))
+    }
+
+    /// Processes that have members, but for this one.
+    pub(super) fn processes(&self) -> HashSet<ProcessId> {
+        let all = self.opened().map(|Opened { segment, .. }| {
+            members::all(segment.region(), segment.layout()).unwrap_or_default()
+        });
+        let all = all.unwrap_or_default().into_iter().map(|info| info.process);
+        all.filter(|process| *process != self.process()).collect()
     }
 
     /// The segment if it exists.
@@ -125,7 +149,7 @@ impl Shared {
     }
 
     fn make(&self, plan: &Plan) -> Result<&Opened> {
-        if let Some(name) = &plan.elsewhere {
+        if let Some(Referral { name, .. }) = &plan.elsewhere {
             return Err(Error::Refused(format!("it is to be found by the name \"{name}\"")));
         }
         let opened = self.take(Arc::new(store::create_with(plan.settings)?))?;
@@ -206,18 +230,18 @@ impl Shared {
     }
 
     /// The workers shall join that group instead, or no longer.
-    pub(super) fn refer(&self, group: Option<&str>) -> Result<()> {
+    pub(super) fn refer(&self, group: Option<Referral>) -> Result<()> {
         // The lock: no segment is made meanwhile.
         let mut plan = self.plan();
         if group.is_some() && self.opened().is_some() {
             return Err(Error::AlreadyOpen);
         }
-        plan.elsewhere = group.map(str::to_owned);
+        plan.elsewhere = group;
         Ok(())
     }
 
-    /// The name of the group that the workers shall join instead.
-    pub(super) fn elsewhere(&self) -> Option<String> {
+    /// The group that the workers shall join instead.
+    pub(super) fn elsewhere(&self) -> Option<Referral> {
         self.plan().elsewhere.clone()
     }
 

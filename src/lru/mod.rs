@@ -77,6 +77,17 @@ pub struct Lru {
     unmoved: Cell<u64>,
 }
 
+/// See [`Lru::standing`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Standing {
+    /// Whether it has these options.
+    pub is_same: bool,
+    /// Whether anybody is the heir, dead or alive: one that is dead has not been mended yet.
+    pub has_heir: bool,
+    /// The same of who measures.
+    pub has_measurer: bool,
+}
+
 impl Lru {
     /// The cache in `segment`, for the member `me`.
     #[must_use]
@@ -200,6 +211,24 @@ impl Lru {
         }
         held.commit(&mut changes)?;
         Ok(true)
+    }
+
+    /// What has become of the cache since this member chose these options. Looks without the latch.
+    ///
+    /// # Errors
+    /// As for [`Lru::measurer`].
+    pub fn standing(&self, options: &Options) -> Result<Standing> {
+        let rules = rules::Rules::read(self.shard())?;
+        let (region, layout) = (self.segment.region(), self.segment.layout());
+        let is_there = |member: Option<MemberId>| {
+            let found = member.map(|id| members::find(region, layout, id)).transpose()?;
+            Ok::<_, crate::error::Error>(found.flatten().is_some())
+        };
+        Ok(Standing {
+            is_same: rules.are_of(options),
+            has_heir: is_there(rules.heir)?,
+            has_measurer: is_there(rules.measurer)?,
+        })
     }
 
     /// Makes room for something that is no entry of the cache, which gives way to it; `false`: there

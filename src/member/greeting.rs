@@ -2,7 +2,7 @@
 
 use crate::error::{Error, Result};
 use crate::hub::admission::refused;
-use crate::hub::message::{Hello, Reply, Request, parse, to_bytes};
+use crate::hub::message::{Hello, Referral, Reply, Request, parse, to_bytes};
 use crate::os::process::ProcessId;
 use crate::os::socket::{Connection, Received};
 use rustix::fd::OwnedFd;
@@ -13,8 +13,8 @@ use std::time::Instant;
 pub(super) enum Answer {
     /// This process is admitted: the segment's descriptor, and what else came with it.
     Welcome(OwnedFd, Vec<OwnedFd>),
-    /// It shall join the group of this name.
-    Elsewhere(String),
+    /// It shall join this group.
+    Elsewhere(Referral),
     /// It shall ask again: so many entries of so many are read of what the segment begins with.
     Reading(u64, u64),
     /// Nothing yet.
@@ -45,7 +45,7 @@ pub(super) fn hear(connection: &Connection, deadline: Instant) -> Result<Answer>
                 (Ok(Reply::Welcome { .. }), Some(file)) => {
                     Ok(Answer::Welcome(file, files.collect()))
                 }
-                (Ok(Reply::Elsewhere { name }), _) => Ok(Answer::Elsewhere(name)),
+                (Ok(Reply::Elsewhere(referral)), _) => Ok(Answer::Elsewhere(referral)),
                 (Ok(Reply::Reading { entries, total }), _) => Ok(Answer::Reading(entries, total)),
                 (Ok(Reply::Refused(refusal)), _) => Err(refused(refusal)),
                 _ => Err(not_understood()),

@@ -1,10 +1,10 @@
 //! How a process comes to the segment of a group, and takes the hub over when its host is gone.
 
+use super::found::{Found, Watched};
 use super::greeting::{Answer, ask, hear, not_understood};
-use super::link::{Found, Watched};
 use crate::error::{Error, Result};
 use crate::hub::group::{Door, Sought, seek};
-use crate::hub::{GroupName, Hub};
+use crate::hub::{GroupName, Hub, Referral};
 use crate::os::socket::{Connection, Listener};
 use crate::segment::Segment;
 use crate::store::Settings;
@@ -28,6 +28,22 @@ pub struct Beginnings {
     pub snapshot: Option<PathBuf>,
 }
 
+/// The group that this process's primary has joined.
+///
+/// # Errors
+/// [`Error::Refused`] if it is another user's: nobody else may join that.
+pub(super) fn of_primary(referral: Referral) -> Result<(GroupName, Beginnings)> {
+    let Referral { name, uid, maximum, log, mode, snapshot } = referral;
+    let name = GroupName::of(&name)?;
+    if name.uid() != uid {
+        return Err(Error::Refused(format!(
+            "the primary shares by the name \"{name}\" as user {uid}, and this worker runs under user {}",
+            name.uid()
+        )));
+    }
+    Ok((name, Beginnings { settings: Settings { maximum, log, mode }, snapshot }))
+}
+
 /// Joins the group, or begins it; `None` if that could not be done by `deadline`.
 ///
 /// # Errors
@@ -47,23 +63,8 @@ pub(super) fn join(
             }
             Sought::There(connection, address) => {
                 ask(&connection);
-                match hear(&connection, deadline)? {
-                    Answer::Welcome(file, mut others) => {
-                        let listener = others.pop().ok_or_else(not_understood)?;
-                        let listener = Arc::new(Listener::from(listener));
-                        return Ok(Some(Found::Guest {
-                            file,
-                            door: Some(Door { address, listener }),
-                            connection: Arc::new(connection),
-                        }));
-                    }
-                    Answer::Reading(entries, total) => {
-                        return Err(Error::Reading { entries, total });
-                    }
-                    Answer::Elsewhere(_) => return Err(not_understood()),
-                    // Its host has left, or who began has given up: look again.
-                    Answer::Closed => {}
-                    Answer::Silence => return Ok(None),
+                if let Some(found) = answer(connection, address, deadline)? {
+                    return Ok(Some(found));
                 }
             }
             Sought::Unknown => return Ok(None),
@@ -72,6 +73,38 @@ pub(super) fn join(
             return Ok(None);
         }
         std::thread::sleep(AGAIN);
+    }
+}
+
+/// As [`join`], for who has asked already and waits for an answer.
+///
+/// # Errors
+/// As for [`join`].
+pub(super) fn wait_on(
+    name: &GroupName,
+    beginnings: &Beginnings,
+    (connection, address): (Connection, String),
+    deadline: Instant,
+) -> Result<Option<Found>> {
+    match answer(connection, address, deadline)? {
+        None => join(name, beginnings, deadline),
+        found => Ok(found),
+    }
+}
+
+/// What the hub says; `None` if it says nothing any more: its host has left, or who began the group has
+/// given up.
+fn answer(connection: Connection, address: String, deadline: Instant) -> Result<Option<Found>> {
+    match hear(&connection, deadline)? {
+        Answer::Welcome(file, mut others) => {
+            let listener = others.pop().ok_or_else(not_understood)?;
+            let door = Some(Door { address, listener: Arc::new(Listener::from(listener)) });
+            Ok(Some(Found::Guest { file, door, connection: Arc::new(connection) }))
+        }
+        Answer::Silence => Ok(Some(Found::Queued(connection, address))),
+        Answer::Closed => Ok(None),
+        Answer::Reading(entries, total) => Err(Error::Reading { entries, total }),
+        Answer::Elsewhere(_) => Err(not_understood()),
     }
 }
 

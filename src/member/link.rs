@@ -6,6 +6,7 @@
 //! or becomes the host itself ([`super::tree`], [`super::group`]). A group is left with the last
 //! environment.
 
+use super::found::{Found, Watched};
 use super::group::{self, Beginnings};
 use super::waker::Notice;
 use super::{notify, tree};
@@ -13,13 +14,12 @@ use crate::error::{Error, Result};
 use crate::hub::group::Door;
 use crate::hub::message::{Reply, Request, parse, to_bytes};
 use crate::hub::will;
-use crate::hub::{GroupName, Hub, HubName};
+use crate::hub::{GroupName, Hub, HubName, Referral};
 use crate::os::socket::{Connection, Received};
-use crate::os::{fd, spawn};
+use crate::os::spawn;
 use crate::segment::Segment;
 use crossbeam_channel::{Receiver, Sender, unbounded};
 use dashmap::DashMap;
-use rustix::fd::{AsFd as _, OwnedFd};
 use std::sync::{Arc, Condvar, LazyLock, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
@@ -27,8 +27,12 @@ use std::time::{Duration, Instant};
 /// The links of this process: one, but in tests and where a process has two primaries.
 static LINKS: LazyLock<DashMap<Way, Arc<Link>>> = LazyLock::new(DashMap::new);
 
-/// How long the hub must be gone before anybody is told.
+/// How long the hub must be gone before anybody is told; a group has many that may host the next.
 const LOST_AFTER: Duration = Duration::from_millis(300);
+const GROUP_LOST_AFTER: Duration = Duration::from_secs(2);
+
+/// How often it is looked whether the host lives, though the connection stands.
+const LOOK_EVERY: Duration = Duration::from_secs(1);
 
 /// A snapshot that takes longer to be read is asked for again.
 const READ_WITHIN: Duration = Duration::from_millis(5);
@@ -42,34 +46,14 @@ pub(super) enum Way {
     Group(GroupName),
 }
 
-/// What was found there.
-#[derive(Debug)]
-pub(super) enum Found {
-    /// A hub that has admitted this process.
-    Guest { file: OwnedFd, door: Option<Door>, connection: Arc<Connection> },
-    /// Nothing: this process hosts the hub now, which has no segment yet.
-    Founding { door: Door, hub: Arc<Hub> },
-    /// Nothing: this process hosts the hub now.
-    Host { segment: Arc<Segment>, door: Door, hub: Arc<Hub> },
-    /// A hub whose process shares by a name.
-    Elsewhere(String),
-}
-
-/// What is kept from when the hub is found, whatever becomes of it.
-#[derive(Debug)]
-pub(super) struct Watched {
-    pub(super) segment: Arc<Segment>,
-    pub(super) door: Option<Door>,
-    is_left: Mutex<bool>,
-    leaving: Condvar,
-}
-
 #[derive(Debug)]
 enum State {
     /// Nobody has asked yet, or there was no answer.
     Apart,
     /// Somebody is asking, or leaving.
     Busy,
+    /// Connected to an address where nobody has answered yet.
+    Queued(Connection, String),
     /// The hub is here, and makes the segment.
     Founding(Door, Arc<Hub>),
     /// Connected.
@@ -111,36 +95,8 @@ pub(super) struct Stay {
 pub(super) enum Entered {
     /// It is in.
     Stay(Stay),
-    /// It shall join the group of this name.
-    Elsewhere(String),
-}
-
-impl Watched {
-    fn new(segment: Arc<Segment>, door: Option<Door>) -> Self {
-        Self { segment, door, is_left: Mutex::new(false), leaving: Condvar::new() }
-    }
-
-    /// Whether this process leaves.
-    pub(super) fn is_left(&self) -> bool {
-        *lock(&self.is_left)
-    }
-
-    /// Waits, but not for longer than this process stays.
-    pub(super) fn rest(&self, pause: Duration) {
-        let is_left = lock(&self.is_left);
-        let _ = self.leaving.wait_timeout_while(is_left, pause, |is_left| !*is_left);
-    }
-
-    /// Whether a file is that of this segment.
-    pub(super) fn is_same(&self, file: &OwnedFd) -> bool {
-        let ours = fd::identity(self.segment.file()).ok();
-        ours.is_some() && ours == fd::identity(file.as_fd()).ok()
-    }
-
-    fn leave(&self) {
-        *lock(&self.is_left) = true;
-        self.leaving.notify_all();
-    }
+    /// It shall join this group.
+    Elsewhere(Referral),
 }
 
 impl Link {
@@ -178,7 +134,7 @@ impl Link {
                     inner.stays += 1;
                     return Ok(Some(Entered::Stay(Stay { link: Some(Arc::clone(self)), segment })));
                 }
-                State::Apart | State::Founding(..) => break,
+                State::Apart | State::Queued(..) | State::Founding(..) => break,
                 State::Busy => {}
             }
             let left = deadline.saturating_duration_since(Instant::now());
@@ -193,6 +149,9 @@ impl Link {
         let asked = match (before, &self.way) {
             (State::Founding(door, hub), _) => Ok(Some(Found::Founding { door, hub })),
             (_, Way::Tree(name)) => tree::knock(name, deadline),
+            (State::Queued(connection, address), Way::Group(name)) => {
+                group::wait_on(name, beginnings, (connection, address), deadline)
+            }
             (_, Way::Group(name)) => group::join(name, beginnings, deadline),
         };
         let settled = asked.and_then(|found| {
@@ -200,10 +159,16 @@ impl Link {
         });
         let (state, entered) = settled.unwrap_or_else(|error| (State::Apart, Err(error)));
         let mut inner = lock(&self.inner);
-        inner.state = state;
+        // The thread waits for the lock, so that what it finds is not taken back here.
+        let started = match &state {
+            State::Guest(watched, connection) => self.start_to_watch(watched, connection),
+            _ => Ok(()),
+        };
+        inner.state = if started.is_ok() { state } else { State::Apart };
         inner.stays += usize::from(matches!(entered, Ok(Some(Entered::Stay(_)))));
         self.changed.notify_all();
-        entered
+        drop(inner);
+        started.and(entered)
     }
 
     /// Has the hub mend after the dead, and waits until it has.
@@ -233,7 +198,12 @@ impl Link {
     ) -> Result<(State, Result<Option<Entered>>)> {
         let stay = |segment| Entered::Stay(Stay { link: Some(Arc::clone(self)), segment });
         match found {
-            Found::Elsewhere(name) => Ok((State::Apart, Ok(Some(Entered::Elsewhere(name))))),
+            Found::Queued(connection, address) => {
+                Ok((State::Queued(connection, address), Ok(None)))
+            }
+            Found::Elsewhere(referral) => {
+                Ok((State::Apart, Ok(Some(Entered::Elsewhere(referral)))))
+            }
             Found::Founding { door, hub } => match hub.segment(deadline.min(soon())) {
                 Ok(segment) => self.settle(Found::Host { segment, door, hub }, deadline),
                 Err(reading @ Error::Reading { .. }) => {
@@ -248,19 +218,27 @@ impl Link {
             Found::Guest { file, door, connection } => {
                 let segment = Arc::new(Segment::attach(file)?);
                 let watched = Arc::new(Watched::new(Arc::clone(&segment), door));
-                let link = Arc::clone(self);
-                let seen = (Arc::clone(&watched), Arc::clone(&connection));
-                let thread = spawn("csm-link", move || link.watch(&seen.0, seen.1))?;
-                *lock(&self.thread) = Some(thread);
                 Ok((State::Guest(watched, connection), Ok(Some(stay(segment)))))
             }
         }
     }
 
+    fn start_to_watch(
+        self: &Arc<Self>,
+        watched: &Arc<Watched>,
+        connection: &Arc<Connection>,
+    ) -> Result<()> {
+        let (link, watched) = (Arc::clone(self), Arc::clone(watched));
+        let connection = Arc::clone(connection);
+        let thread = spawn("csm-link", move || link.watch(&watched, connection))?;
+        *lock(&self.thread) = Some(thread);
+        Ok(())
+    }
+
     /// Listens to the hub, and for the next one once it is gone.
     fn watch(&self, watched: &Arc<Watched>, mut connection: Arc<Connection>) {
         loop {
-            self.hear(&connection);
+            self.hear(watched, &connection);
             drop(connection);
             if !self.change(watched, State::Alone(Arc::clone(watched))) {
                 return;
@@ -272,9 +250,12 @@ impl Link {
                     (State::Guest(Arc::clone(watched), Arc::clone(&connection)), Some(connection))
                 }
                 Found::Host { hub, .. } => (State::Host(Arc::clone(watched), hub), None),
-                Found::Elsewhere(_) | Found::Founding { .. } => return,
+                Found::Elsewhere(_) | Found::Founding { .. } | Found::Queued(..) => return,
             };
-            if self.change(watched, state) && is_told {
+            if !self.change(watched, state) {
+                return;
+            }
+            if is_told {
                 notify(&watched.segment, Notice::HubFound);
             }
             let Some(heard) = heard else { return };
@@ -283,16 +264,18 @@ impl Link {
     }
 
     /// Hears what the hub says until it is gone.
-    fn hear(&self, connection: &Connection) {
+    fn hear(&self, watched: &Watched, connection: &Connection) {
         loop {
-            match connection.receive(None) {
+            match connection.receive(Some(Instant::now() + LOOK_EVERY)) {
                 Ok(Received::Message(text, _)) => {
                     if let Ok(Reply::Mended { freed }) = parse(&text) {
                         let _ = self.mended.0.send(freed);
                     }
                 }
-                Ok(Received::TooLong | Received::Nothing) => {}
-                Ok(Received::Closed) | Err(_) => return,
+                Ok(Received::TooLong) => {}
+                // A child of the host that is no program yet may have the other end as well.
+                Ok(Received::Nothing) if watched.has_host() => {}
+                Ok(Received::Nothing | Received::Closed) | Err(_) => return,
             }
         }
     }
@@ -308,7 +291,7 @@ impl Link {
             }
             Way::Group(name) => {
                 let tell = || notify(&watched.segment, Notice::HubLost);
-                group::find_again(name, watched, LOST_AFTER, tell)
+                group::find_again(name, watched, GROUP_LOST_AFTER, tell)
             }
         }
     }

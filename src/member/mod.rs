@@ -4,6 +4,7 @@
 //! share by a name (`group.rs`); each of its environments has a slot of its own and,
 //! from when it first wants to hear of something, a wake thread (`waker.rs`).
 
+mod found;
 mod greeting;
 mod group;
 mod link;
@@ -90,9 +91,9 @@ impl Member {
         let link = Link::of(Way::Tree(name.clone()));
         match link.enter(&Beginnings::default(), Instant::now() + timeout)? {
             Some(Entered::Stay(stay)) => Self::join_by(stay, thread).map(Some),
-            Some(Entered::Elsewhere(group)) => {
-                let name = GroupName::of(&group)?;
-                Self::attach_to_group(name, &Beginnings::default(), thread, timeout)
+            Some(Entered::Elsewhere(referral)) => {
+                let (name, beginnings) = group::of_primary(referral)?;
+                Self::attach_to_group(name, &beginnings, thread, timeout)
             }
             // A hub of another layout has another name, and so does not answer either.
             None => match name.other_layout() {

@@ -1,7 +1,7 @@
 //! How a worker finds the hub of its primary: under the name that it knows by itself.
 
+use super::found::{Found, Watched};
 use super::greeting::{Answer, ask, hear};
-use super::link::{Found, Watched};
 use crate::error::{Error, Result};
 use crate::hub::HubName;
 use crate::hub::admission::check_hub;
@@ -33,7 +33,7 @@ pub(super) fn knock(name: &HubName, deadline: Instant) -> Result<Option<Found>> 
         Answer::Welcome(file, _) => {
             Some(Found::Guest { file, door: None, connection: Arc::new(connection) })
         }
-        Answer::Elsewhere(name) => Some(Found::Elsewhere(name)),
+        Answer::Elsewhere(referral) => Some(Found::Elsewhere(referral)),
         Answer::Reading(entries, total) => return Err(Error::Reading { entries, total }),
         Answer::Silence | Answer::Closed => None,
     })

@@ -3,8 +3,8 @@
 //! Each method is a plain function of a [`Face`] and a [`Call`]; [`method!`] wraps it into the C
 //! function that Node-API wants. A method that fails throws the error that `lib/errors.js` makes.
 
-use super::engine::Face;
 use super::errors;
+use super::face::Face;
 use crate::error::{Error, Result};
 use arrayvec::ArrayVec;
 use napi::sys;

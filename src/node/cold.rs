@@ -1,7 +1,7 @@
 //! The calls that a program makes once or seldom: configure, attach, stats, close.
 
 use super::calls::{Call, method};
-use super::engine::Face;
+use super::face::Face;
 use crate::entry::Key;
 use crate::error::{Error, Result};
 use crate::store::Settings;

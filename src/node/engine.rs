@@ -1,25 +1,20 @@
 //! The engine of one JavaScript environment: what all its calls share.
 
 use super::buffers::Buffers;
-use super::scope::{self, Choice, Scope};
-use super::{cold, hot, keys, lru, news, values};
-use crate::entry::Namespace;
+use super::scope::{self, Scope, Taken};
 use crate::error::{Error, Result};
 use crate::hub::{self, Hub, HubName, will};
 use crate::member::{Member, Notice, Role};
 use crate::store::{Place, Settings};
 
 use napi::bindgen_prelude::{
-    FnArgs, Function, FunctionRef, JsObjectValue, JsValue, Object, Uint32Array, Unknown,
+    FnArgs, Function, FunctionRef, JsObjectValue, Object, Uint32Array, Unknown,
 };
 use napi::threadsafe_function::{ThreadsafeFunction, ThreadsafeFunctionCallMode};
 use napi::{Env, Status, sys};
 use serde_json::Value;
 use std::cell::{Cell, RefCell};
-use std::ffi::{CStr, c_void};
-use std::ops::Deref;
 use std::path::PathBuf;
-use std::ptr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -48,83 +43,11 @@ pub(super) struct Engine {
     processors: usize,
 }
 
-/// The engine for the keys of one namespace: what JavaScript's methods are bound to.
-pub(super) struct Face {
-    engine: &'static Engine,
-    pub(super) namespace: Namespace,
-}
-
-impl Face {
-    /// An object with the same methods for the keys of another namespace.
-    pub(super) fn other(&self, env: &Env, namespace: Namespace) -> napi::Result<sys::napi_value> {
-        Ok(self.engine.face(env, namespace)?.raw())
-    }
-}
-
-impl Deref for Face {
-    type Target = Engine;
-
-    #[inline(always)]
-    fn deref(&self) -> &Engine {
-        self.engine
-    }
-}
-
 struct State {
     member: Option<Member>,
     is_closed: bool,
     buffers: Buffers,
 }
-
-/// The methods of the object that `open` returns.
-const METHODS: [(&CStr, sys::napi_callback); 46] = [
-    (c"get", Some(hot::get)),
-    (c"has", Some(hot::has)),
-    (c"set", Some(hot::set)),
-    (c"remove", Some(hot::remove)),
-    (c"incr", Some(hot::incr)),
-    (c"getNew", Some(values::get_new)),
-    (c"put", Some(values::put)),
-    (c"incrFor", Some(values::incr_for)),
-    (c"exchange", Some(values::exchange)),
-    (c"take", Some(values::take)),
-    (c"touch", Some(values::touch)),
-    (c"ttl", Some(values::ttl)),
-    (c"scan", Some(keys::scan)),
-    (c"clearSome", Some(keys::clear_some)),
-    (c"usage", Some(keys::usage)),
-    (c"bound", Some(keys::bound)),
-    (c"namespace", Some(keys::namespace)),
-    (c"lock", Some(hot::lock)),
-    (c"unlock", Some(hot::unlock)),
-    (c"isLast", Some(hot::is_last)),
-    (c"watch", Some(news::watch)),
-    (c"unwatch", Some(news::unwatch)),
-    (c"next", Some(news::next)),
-    (c"look", Some(news::look)),
-    (c"lruGet", Some(lru::get)),
-    (c"lruSet", Some(lru::set)),
-    (c"lruRemove", Some(lru::remove)),
-    (c"lruOptions", Some(lru::options)),
-    (c"lruAdopt", Some(lru::adopt)),
-    (c"lruInherit", Some(lru::inherit)),
-    (c"lruSweep", Some(lru::sweep)),
-    (c"lruMeasured", Some(lru::measured)),
-    (c"lruLost", Some(lru::lost)),
-    (c"lruGiveWay", Some(lru::give_way)),
-    (c"configure", Some(cold::configure)),
-    (c"suggest", Some(cold::suggest)),
-    (c"share", Some(cold::share)),
-    (c"snapshot", Some(cold::snapshot)),
-    (c"name", Some(cold::name)),
-    (c"attach", Some(cold::attach)),
-    (c"mode", Some(cold::mode)),
-    (c"nonce", Some(cold::nonce)),
-    (c"stats", Some(cold::stats)),
-    (c"verify", Some(cold::verify)),
-    (c"close", Some(cold::close)),
-    (c"nothing", Some(cold::nothing)),
-];
 
 impl Engine {
     /// Makes the engine of an environment, and ends it with the environment.
@@ -145,7 +68,7 @@ impl Engine {
         let processors: u32 = host.get_named_property("processors")?;
         let hub = if role == "primary" { Some(start_hub()?) } else { None };
         let scope = Scope::of(name.as_deref()).map_err(|error| failed(&error))?;
-        scope::refer(&scope::current(&scope), hub).map_err(|error| failed(&error))?;
+        scope::announce(&scope, hub);
         if hub.is_none() {
             // While the parent lives; who cannot tell now is told when it attaches.
             let _ = HubName::expected();
@@ -175,48 +98,6 @@ impl Engine {
         Ok(unsafe { &*engine })
     }
 
-    /// The object's methods as functions that carry a face as their data, one for users' keys; and
-    /// in `package` those for the package's own keys.
-    pub(super) fn object<'e>(&'static self, env: &'e Env) -> napi::Result<Object<'e>> {
-        let mut object = self.face(env, Namespace::USER)?;
-        object.set("package", self.face(env, Namespace::PACKAGE)?)?;
-        Ok(object)
-    }
-
-    fn face<'e>(&'static self, env: &'e Env, namespace: Namespace) -> napi::Result<Object<'e>> {
-        let object = Object::new(env)?;
-        let face = Box::into_raw(Box::new(Face { engine: self, namespace }));
-        env.add_env_cleanup_hook(face as usize, |address| {
-            // SAFETY: the box given up above, which nobody frees but this hook, once; no JavaScript
-            // of the environment, and so no method of the face, runs after it.
-            drop(unsafe { Box::from_raw(address as *mut Face) });
-        })?;
-        for (name, callback) in METHODS {
-            let data = face.cast::<c_void>();
-            let length = name.count_bytes().cast_signed();
-            let mut function = ptr::null_mut();
-            // SAFETY: name and results are valid; the data lives as long as the environment.
-            unsafe {
-                let (env, name) = (env.raw(), name.as_ptr());
-                napi::check_status!(sys::napi_create_function(
-                    env,
-                    name,
-                    length,
-                    callback,
-                    data,
-                    &raw mut function
-                ))?;
-                napi::check_status!(sys::napi_set_named_property(
-                    env,
-                    object.raw(),
-                    name,
-                    function
-                ))?;
-            }
-        }
-        Ok(object)
-    }
-
     /// Runs an operation, if this environment is attached.
     #[inline(always)]
     pub(super) fn with_member<T>(
@@ -236,11 +117,7 @@ impl Engine {
         if self.state.borrow().is_closed {
             return Err(Error::Closed);
         }
-        if scope::current(&self.scope) == Scope::Tree {
-            // The segment of a tree is the primary's.
-            self.hub.ok_or(Error::AlreadyOpen)?.configure(&choose)?;
-        }
-        scope::configure(choose, is_size)
+        scope::configure(choose, is_size, &self.scope, self.hub)
     }
 
     /// The maximum as long as nobody configures another.
@@ -262,16 +139,18 @@ impl Engine {
         if self.state.borrow().is_closed {
             return Err(Error::Closed);
         }
-        scope::choose_snapshot(path)
+        scope::choose_snapshot(path, &self.scope, self.hub)
     }
 
     /// The name of those that this environment shares with, or will.
     pub(super) fn name(&self) -> Option<String> {
         // A worker may have been told by its primary.
-        let of_member = self.state.borrow().member.as_ref().and_then(|it| it.group().cloned());
-        match (of_member, scope::current(&self.scope)) {
-            (Some(name), _) | (None, Scope::Group(name)) => Some(name.to_string()),
-            (None, Scope::Tree) => None,
+        if let Some(member) = &self.state.borrow().member {
+            return member.group().map(ToString::to_string);
+        }
+        match scope::current(&self.scope) {
+            Scope::Group(name) => Some(name),
+            Scope::Tree => None,
         }
     }
 
@@ -284,17 +163,20 @@ impl Engine {
         if state.member.is_some() {
             return Ok(true);
         }
-        let (scope, choice) = scope::take(&self.scope);
-        let role = match (scope, self.hub) {
-            (Scope::Group(name), _) => Role::Group(name, choice.beginnings.clone()),
-            (Scope::Tree, Some(hub)) => Role::Primary(hub),
-            (Scope::Tree, None) => Role::Worker(HubName::expected()?),
+        let expected = HubName::expected();
+        let has_primary = || expected.as_ref().is_ok_and(hub::is_there);
+        let mut taken = scope::take(&self.scope, self.hub, has_primary)?;
+        let role = match (&taken.group, self.hub) {
+            (Some(name), _) => Role::Group(name.clone(), taken.beginnings.clone()),
+            (None, Some(hub)) => Role::Primary(hub),
+            (None, None) => Role::Worker(expected?),
         };
         let Some(mut member) = Member::attach(&role, self.thread, timeout)? else {
             return Ok(false);
         };
+        taken.keep();
         if member.group().is_some() {
-            self.bring_along(&choice, &member)?;
+            self.bring_along(&taken, &member)?;
         }
         member.use_processors(self.processors);
         let (warn, news) = (Arc::clone(&self.warn), Arc::clone(&self.news));
@@ -305,13 +187,13 @@ impl Engine {
 
     /// Who joins others takes their memory as it is; but for where it is left in the end, if nobody
     /// has said so yet.
-    fn bring_along(&self, choice: &Choice, member: &Member) -> Result<()> {
-        if let Some(path) = &choice.beginnings.snapshot {
+    fn bring_along(&self, taken: &Taken, member: &Member) -> Result<()> {
+        if let Some(path) = &taken.beginnings.snapshot {
             will::note_path(member.store(), path)?;
         }
-        let wanted = choice.beginnings.settings.layout()?;
+        let wanted = taken.beginnings.settings.layout()?;
         let has = member.store().segment().layout();
-        if choice.is_sized && (wanted.maximum, wanted.log) != (has.maximum, has.log) {
+        if taken.is_sized && (wanted.maximum, wanted.log) != (has.maximum, has.log) {
             let message = format!(
                 "The shared memory was made before, with a maximum of {} bytes and logs of {}: the {} \
                  and {} that are configured here do not count",

@@ -4,7 +4,7 @@
 
 use super::buffers::{Buffers, read_key};
 use super::calls::{Call, method};
-use super::engine::Face;
+use super::face::Face;
 use super::payload::from_js;
 use super::values::{give, version_of};
 use crate::error::{Error, Result};

@@ -2,7 +2,7 @@
 
 use super::buffers::Buffers;
 use super::calls::{Call, method};
-use super::engine::Face;
+use super::face::Face;
 use super::values::whole;
 use crate::error::{Error, Result};
 use crate::store::{Place, Prefix};

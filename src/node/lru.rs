@@ -2,10 +2,10 @@
 
 use super::buffers::{Buffers, read_key};
 use super::calls::{Call, method};
-use super::engine::Face;
+use super::face::Face;
 use super::payload::{from_js, to_js};
 use crate::error::Result;
-use crate::lru::{Options, Outcome};
+use crate::lru::{Options, Outcome, Standing};
 use napi::sys;
 use std::ptr;
 
@@ -14,6 +14,7 @@ method!(set, 5, set_value);
 method!(remove, 1, remove_key);
 method!(options, 3, set_options);
 method!(adopt, 3, adopt_options);
+method!(standing, 3, read_standing);
 method!(inherit, 0, inherit_next);
 method!(sweep, 0, sweep_old);
 method!(measured, 0, is_measured);
@@ -81,6 +82,17 @@ fn set_options(face: &Face, call: &Call<3>) -> Result<sys::napi_value> {
 fn adopt_options(face: &Face, call: &Call<3>) -> Result<sys::napi_value> {
     let options = read_options(call)?;
     call.new_boolean(face.with_member(|member, _| member.lru().adopt_options(&options))?)
+}
+
+/// `lruStanding(max, maxAge, flags)`: the sum of 1 if the cache has these options, 2 if there is an heir,
+/// 4 if somebody measures.
+fn read_standing(face: &Face, call: &Call<3>) -> Result<sys::napi_value> {
+    let options = read_options(call)?;
+    let standing = face.with_member(|member, _| member.lru().standing(&options))?;
+    let Standing { is_same, has_heir, has_measurer } = standing;
+    call.new_number(f64::from(
+        u8::from(is_same) + 2 * u8::from(has_heir) + 4 * u8::from(has_measurer),
+    ))
 }
 
 fn read_options(call: &Call<3>) -> Result<Options> {

@@ -12,6 +12,7 @@ mod calls;
 mod cold;
 mod engine;
 mod errors;
+mod face;
 mod hot;
 mod keys;
 mod lru;

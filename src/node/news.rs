@@ -2,7 +2,7 @@
 
 use super::buffers::{Buffers, read_key};
 use super::calls::{Call, method};
-use super::engine::Face;
+use super::face::Face;
 use super::hot::number_of;
 use super::payload::to_js;
 use crate::error::Result;

@@ -1,7 +1,7 @@
 //! With whom this process shares: what its environments have chosen, all together.
 
 use crate::error::{Error, Result};
-use crate::hub::{GroupName, Hub};
+use crate::hub::{GroupName, Hub, Referral};
 use crate::member::Beginnings;
 use crate::store::Settings;
 use std::path::PathBuf;
@@ -12,33 +12,83 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 pub(super) enum Scope {
     /// A cluster's primary and its workers; a process alone.
     Tree,
-    /// All that give the same name.
-    Group(GroupName),
+    /// All that give this name.
+    Group(String),
 }
 
-/// What this process has chosen so far.
-#[derive(Debug, Clone)]
-pub(super) struct Choice {
-    scope: Option<Scope>,
+/// What an environment attaches by.
+#[derive(Debug)]
+pub(super) struct Taken {
+    /// `None`: the tree.
+    pub(super) group: Option<GroupName>,
     /// What a segment is made with, if this process makes it.
     pub(super) beginnings: Beginnings,
     /// Whether somebody has asked for a size.
     pub(super) is_sized: bool,
-    /// Whether it counts already: an environment has attached.
-    is_used: bool,
+    holds: bool,
+}
+
+#[derive(Debug)]
+struct Choice {
+    scope: Option<Scope>,
+    beginnings: Beginnings,
+    is_sized: bool,
+    /// Environments that attach or are attached: what they have taken counts for all.
+    users: usize,
+    /// The group as the first of them found it: of the user that the process had then.
+    group: Option<GroupName>,
 }
 
 static CHOICE: Mutex<Choice> = Mutex::new(Choice {
     scope: None,
     beginnings: Beginnings { settings: Settings::DEFAULT, snapshot: None },
     is_sized: false,
-    is_used: false,
+    users: 0,
+    group: None,
 });
 
 impl Scope {
     /// The group of this name; where there is none, the tree.
     pub(super) fn of(name: Option<&str>) -> Result<Self> {
-        name.map_or(Ok(Self::Tree), |name| GroupName::of(name).map(Self::Group))
+        name.map_or(Ok(Self::Tree), |name| {
+            GroupName::of(name).map(|name| Self::Group(name.to_string()))
+        })
+    }
+}
+
+impl Choice {
+    /// Has the workers of this process share with those that it shares with.
+    fn refer(&self, default: &Scope, hub: Option<&Hub>) -> Result<()> {
+        let Some(hub) = hub else {
+            return Ok(());
+        };
+        let Scope::Group(name) = self.scope.as_ref().unwrap_or(default) else {
+            return hub.refer(None);
+        };
+        let name = self.group.clone().map_or_else(|| GroupName::of(name), Ok)?;
+        let Beginnings { settings: Settings { maximum, log, mode }, snapshot } =
+            self.beginnings.clone();
+        let (uid, name) = (name.uid(), name.to_string());
+        hub.refer(Some(Referral { name, uid, maximum, log, mode, snapshot }))
+    }
+
+    /// Changes it as a whole or not at all, if nobody has taken it.
+    fn change(
+        &mut self,
+        default: &Scope,
+        hub: Option<&Hub>,
+        change: impl FnOnce(&mut Self) -> Result<()>,
+    ) -> Result<()> {
+        let mut changed = Self {
+            scope: self.scope.clone(),
+            beginnings: self.beginnings.clone(),
+            group: self.group.clone(),
+            ..*self
+        };
+        change(&mut changed)?;
+        changed.refer(default, hub)?;
+        *self = changed;
+        Ok(())
     }
 }
 
@@ -47,65 +97,105 @@ pub(super) fn current(default: &Scope) -> Scope {
     choice().scope.clone().unwrap_or_else(|| default.clone())
 }
 
-/// Chooses the scope of the process, and tells the workers of its hub.
+/// Tells the workers of a hub that has just been started with whom this process shares.
+pub(super) fn announce(default: &Scope, hub: Option<&Hub>) {
+    // It fails if some share with this process already: then they do.
+    let _ = choice().refer(default, hub);
+}
+
+/// Chooses the scope of the process.
 pub(super) fn choose(scope: Scope, default: &Scope, hub: Option<&Hub>) -> Result<()> {
     let mut choice = choice();
-    let is_new = choice.scope.as_ref().unwrap_or(default) != &scope;
-    if is_new && choice.is_used {
+    if choice.scope.as_ref().unwrap_or(default) != &scope && choice.users > 0 {
         return Err(Error::AlreadyOpen);
     }
-    refer(&scope, hub)?;
-    choice.scope = Some(scope);
-    Ok(())
+    choice.change(default, hub, |choice| {
+        if let (Scope::Tree, Some(hub), true) = (&scope, hub, choice.is_sized) {
+            hub.configure(|settings| *settings = choice.beginnings.settings)?;
+        }
+        choice.scope = Some(scope);
+        Ok(())
+    })
 }
 
-/// Has the workers of this process share with those that it shares with.
-pub(super) fn refer(scope: &Scope, hub: Option<&Hub>) -> Result<()> {
-    match (scope, hub) {
-        (Scope::Group(name), Some(hub)) => hub.refer(Some(&name.to_string())),
-        (Scope::Tree, Some(hub)) => hub.refer(None),
-        (_, None) => Ok(()),
-    }
-}
-
-/// Chooses what a segment is made with.
-pub(super) fn configure(change: impl FnOnce(&mut Settings), is_size: bool) -> Result<()> {
+/// Chooses what a segment is made with. That of a tree is the primary's.
+pub(super) fn configure(
+    choose: impl Fn(&mut Settings),
+    is_size: bool,
+    default: &Scope,
+    hub: Option<&Hub>,
+) -> Result<()> {
     let mut choice = choice();
-    let mut chosen = choice.beginnings.settings;
-    change(&mut chosen);
-    chosen.layout()?;
-    if choice.is_used {
-        return Err(Error::AlreadyOpen);
+    let is_tree = choice.scope.as_ref().unwrap_or(default) == &Scope::Tree;
+    if is_tree {
+        hub.ok_or(Error::AlreadyOpen)?.configure(&choose)?;
     }
-    choice.beginnings.settings = chosen;
-    choice.is_sized |= is_size;
-    Ok(())
+    let is_used = choice.users > 0;
+    choice.change(default, hub, |choice| {
+        choose(&mut choice.beginnings.settings);
+        choice.beginnings.settings.layout()?;
+        choice.is_sized |= is_size;
+        if is_used { Err(Error::AlreadyOpen) } else { Ok(()) }
+    })
 }
 
 /// Chooses the file that a group begins with, and leaves behind.
-pub(super) fn choose_snapshot(path: PathBuf) -> Result<()> {
+pub(super) fn choose_snapshot(path: PathBuf, default: &Scope, hub: Option<&Hub>) -> Result<()> {
     let mut choice = choice();
-    if choice.is_used && choice.beginnings.snapshot.as_ref() != Some(&path) {
-        return Err(Error::AlreadyOpen);
+    if choice.beginnings.snapshot.as_ref() == Some(&path) {
+        return Ok(());
     }
-    choice.beginnings.snapshot = Some(path);
-    Ok(())
+    let is_used = choice.users > 0;
+    choice.change(default, hub, |choice| {
+        choice.beginnings.snapshot = Some(path);
+        if is_used { Err(Error::AlreadyOpen) } else { Ok(()) }
+    })
 }
 
 /// The maximum as long as nobody configures another.
 pub(super) fn suggest(maximum: u64) {
     let mut choice = choice();
-    if !choice.is_sized && !choice.is_used {
+    if !choice.is_sized && choice.users == 0 {
         choice.beginnings.settings.maximum = maximum;
     }
 }
 
-/// What counts from now on.
-pub(super) fn take(default: &Scope) -> (Scope, Choice) {
+/// What counts from now on, for as long as it is held. A worker that has only a default asks whether
+/// its primary is there, which may have chosen something else for it.
+pub(super) fn take(
+    default: &Scope,
+    hub: Option<&Hub>,
+    has_primary: impl FnOnce() -> bool,
+) -> Result<Taken> {
     let mut choice = choice();
-    choice.is_used = true;
-    let scope = choice.scope.get_or_insert_with(|| default.clone()).clone();
-    (scope, choice.clone())
+    if choice.users == 0 {
+        choice.group = match choice.scope.as_ref().unwrap_or(default) {
+            Scope::Group(_) if choice.scope.is_none() && hub.is_none() && has_primary() => None,
+            Scope::Group(name) => Some(GroupName::of(name)?),
+            Scope::Tree => None,
+        };
+        // A worker that shares with its primary shares with whom that does.
+        let _ = choice.refer(default, hub);
+    }
+    choice.users += 1;
+    let Choice { group, beginnings, is_sized, .. } = &*choice;
+    let (group, beginnings, is_sized) = (group.clone(), beginnings.clone(), *is_sized);
+    Ok(Taken { group, beginnings, is_sized, holds: true })
+}
+
+impl Taken {
+    /// It counts for as long as the process lives: this environment is attached.
+    pub(super) const fn keep(&mut self) {
+        self.holds = false;
+    }
+}
+
+impl Drop for Taken {
+    fn drop(&mut self) {
+        if self.holds {
+            choice().users -= 1;
+        }
+    }
 }
 
 /// Nothing here leaves it half changed.

@@ -2,7 +2,7 @@
 
 use super::buffers::{Buffers, read_key};
 use super::calls::{Call, method};
-use super::engine::Face;
+use super::face::Face;
 use super::hot::pass_on_news;
 use super::payload::{from_js, to_js};
 use crate::entry::Key;

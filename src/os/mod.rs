@@ -12,6 +12,8 @@ pub mod poll;
 pub mod process;
 #[cfg(not(shm_loom))]
 pub mod socket;
+#[cfg(not(shm_loom))]
+pub mod unix_diag;
 
 use crate::error::{Error, Result};
 use std::thread::{Builder, JoinHandle};

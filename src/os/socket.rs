@@ -149,8 +149,12 @@ impl Connection {
     pub fn send(&self, message: &[u8], files: &[BorrowedFd<'_>]) -> Result<()> {
         let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(MAX_FILES))];
         let mut control = SendAncillaryBuffer::new(&mut space);
-        if !files.is_empty() && !control.push(SendAncillaryMessage::ScmRights(files)) {
+        if files.len() > MAX_FILES {
             return Err(Error::system("sendmsg")(Errno::TOOBIG));
+        }
+        if !files.is_empty() {
+            // There is room: the space is made for so many.
+            control.push(SendAncillaryMessage::ScmRights(files));
         }
         let flags = SendFlags::NOSIGNAL | SendFlags::DONTWAIT;
         loop {

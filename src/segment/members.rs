@@ -86,12 +86,13 @@ impl MemberInfo {
     }
 }
 
-/// Takes a free slot for this process.
+/// Takes a free slot for this process; `thread` is [`HUB`] for a hub.
 ///
 /// # Errors
 /// [`Error::TooManyMembers`] if none is free.
 pub fn join(region: &Region, layout: &Layout, process: ProcessId, thread: u64) -> Result<MemberId> {
-    for slot in 0..layout::MEMBERS {
+    let first = if thread == HUB { 0 } else { layout::HUBS };
+    for slot in first..layout::MEMBERS {
         let at = layout.member(slot);
         // Acquire: pairs with the Release in `leave`, so that the former user's words are done.
         let word = region.load(at.add(member::IDENTITY), Ordering::Acquire)?;
@@ -118,8 +119,7 @@ pub fn join(region: &Region, layout: &Layout, process: ProcessId, thread: u64) -
         }
         return member_id(slot, generation);
     }
-    // One is the hub's.
-    Err(Error::TooManyMembers { maximum: layout::MEMBERS - 1 })
+    Err(Error::TooManyMembers { maximum: layout::MEMBERS - layout::HUBS })
 }
 
 /// Frees the slot of a member that holds nothing any more.

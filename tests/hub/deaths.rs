@@ -6,7 +6,7 @@ use cluster_shared_memory::heap::fact::Fact;
 use cluster_shared_memory::heap::pages;
 use cluster_shared_memory::latch;
 use cluster_shared_memory::member::{Member, Notice, Role};
-use cluster_shared_memory::segment::layout::{MEMBERS, header};
+use cluster_shared_memory::segment::layout::{HUBS, MEMBERS, header};
 use cluster_shared_memory::verify::verify;
 
 use rustix::process::Signal;
@@ -124,9 +124,9 @@ fn the_dead_make_room_when_all_slots_are_taken() {
     let me = attach(&Role::Primary(&hub));
     set(me.store(), "key", b"value");
     let crowd = Child::start("crowd", hub.name());
-    let full = Error::TooManyMembers { maximum: MEMBERS - 1 };
+    let full = Error::TooManyMembers { maximum: MEMBERS - HUBS };
     // The hub and this test have a slot each.
-    crowd.expect(&format!("{}: {full}", MEMBERS - 2));
+    crowd.expect(&format!("{}: {full}", MEMBERS - HUBS - 1));
     let role = Role::Worker(hub.name().clone());
     for role in [&role, &Role::Primary(&hub)] {
         assert_eq!(Member::attach(role, 1, WATCHDOG).unwrap_err(), full);

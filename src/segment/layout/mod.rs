@@ -45,6 +45,9 @@ const MINIMUM_RECORDS: u64 = 64;
 pub const MOST_SHARDS: u64 = 64;
 /// How many members may be attached at a time.
 pub const MEMBERS: u64 = 1024;
+/// The first slots are for hubs alone, so that there can be one where all others are taken: a host that
+/// has died keeps its own until the next one has mended it, and several may want to be that.
+pub const HUBS: u64 = 8;
 
 /// Number of block size classes: 64 bytes to 4096, four to each doubling.
 pub const CLASSES: u64 = 25;
