@@ -9,5 +9,6 @@
 mod admission;
 mod deaths;
 mod family;
+mod group;
 mod loss;
 mod memory;
