@@ -92,6 +92,13 @@ test('a waiter that died, or was refused, is overtaken rightly', LIMIT, () => {
   assert.deepEqual(violations, []);
 });
 
+test('a lock that a thread hears of when it has begun to close counts as none', LIMIT, () => {
+  const closing = { key: 0, seq: 0, what: MARK.CLOSING, time: 7, value: 0 };
+  const closed = member('1.0', [lock(0, 1, 30)], { livedUntil: 7, marks: [closing] });
+  const { violations } = checkLocks([closed, member('2.0', [lock(5, 6, 20), release(40, 1)])]);
+  assert.deepEqual(violations, []);
+});
+
 const SETS = [set(10, -1), set(20, -2), set(30, -3), set(40, -4)];
 
 /** Who listened from a time on, and what it heard. @type {(name: string, since: number, heard: number[], more?: Partial<Member>) => Member} */
@@ -156,6 +163,42 @@ test('where all missed something, listeners must agree with each other and the t
   assert.match(heardWrong(witness, listener('1.0', 2, [-2, -1], told)), /disagree/);
   assert.match(heardWrong(witness, listener('1.0', 2, [-2, -2], told)), /twice/);
   assert.match(heardWrong(witness, listener('1.0', 2, [-8], told)), /nobody set/);
+});
+
+/** Nobody listens all the while: each of some heard a part. @type {(...heard: number[][]) => { violations: string, orders: number }} */
+function heardInTurns(...heard) {
+  const bounds = [
+    [5, 25],
+    [15, 35],
+    [26, EVER],
+  ];
+  const turns = heard.map((values, i) => {
+    const [since, livedUntil] = bounds[i];
+    return listener(`${i + 1}.0`, since, values, { livedUntil });
+  });
+  const members = [member('9.0', SETS), ...turns];
+  const byKey = callsByKey({ members, faults: [], notes: [], said: [] });
+  const { violations, figures } = checkListeners(members, byKey);
+  return { violations: violations.join('\n'), orders: figures.witnessed };
+}
+
+test(
+  'without a primary the true order is pieced together of what some heard in turns',
+  LIMIT,
+  () => {
+    const right = { violations: '', orders: 1 };
+    assert.deepEqual(heardInTurns([-1, -2], [-2, -3], [-3, -4]), right);
+    assert.match(heardInTurns([-1, -2], [-2, -4], [-4]).violations, /not what its listeners heard/);
+    assert.match(heardInTurns([-1, -2], [-2, -3], [-4, -3]).violations, /true order|disagree/);
+    assert.match(heardInTurns([-1, -2], [-2, -3, -4], [-3]).violations, /last change/);
+    assert.match(heardInTurns([-2], [-2, -3], [-3, -4]).violations, /not what its listeners heard/);
+  },
+);
+
+test('where the pieces do not meet, listeners must still agree with each other', LIMIT, () => {
+  const unknown = { violations: '', orders: 0 };
+  assert.deepEqual(heardInTurns([-1], [-2], [-3, -4]), unknown);
+  assert.match(heardInTurns([-1, -2], [], [-4, -3]).violations, /disagree/);
 });
 
 test('get in a listener gives what was heard or something newer', LIMIT, () => {

@@ -1,30 +1,40 @@
 'use strict';
 
-// The workers as the primary sees them: forks them, gives them orders, and notes how they end.
+// The workers as the process sees them that forks them, gives them orders, and notes how they end.
 
-const cluster = require('node:cluster');
 const path = require('node:path');
 const { sleep } = require('./actors/pause.js');
 const { Desk } = require('./orders.js');
 
 /** How long an order may take before it counts as hanging. */
 const PATIENCE_MS = 20_000;
+/** For how long another must be there, so that what listeners hear in turns fits together. */
+const SETTLED_MS = 100;
+const EVER = Number.POSITIVE_INFINITY;
+const PROGRAM = path.join(__dirname, 'worker.js');
 
 /**
  * @typedef {object} Hand
  * @property {number} number
- * @property {import('node:cluster').Worker} worker
+ * @property {import('node:child_process').ChildProcess} child
  * @property {InstanceType<typeof Desk>} desk
  * @property {'starting' | 'working' | 'leaving' | 'killed'} state
  * @property {boolean} stopped
+ * @property {number} begun when it began to take part in a round, on the clock of performance.now()
+ * @property {boolean} mayEnd whether it may have ended by itself before it was killed
  */
+
+/** What a worker tells when it is ready. @typedef {{ number: number, joinMs: number, segment?: string }} Arrival */
 
 class Crew {
   /** What went wrong. @type {string[]} */
   violations = [];
+  /** @type {Arrival[]} */
+  arrivals = [];
 
   #count;
   #settings;
+  #start;
   /** @type {Set<Hand>} */
   #hands = new Set();
   #forked = 0;
@@ -35,14 +45,15 @@ class Crew {
 
   /**
    * @param {number} count
-   * @param {{ seed: number, base: string, module: string }} settings
-   * @param {(hand: Hand, what: string) => void} note hears of each 'exit'
+   * @param {object} settings of all workers
+   * @param {(env: Record<string, string>, number: number) => import('node:child_process').ChildProcess} start starts a worker
+   * @param {(hand: Hand, what: string) => void} note hears of each 'kill' and 'exit'
    */
-  constructor(count, settings, note) {
+  constructor(count, settings, start, note) {
     this.#count = count;
     this.#settings = settings;
+    this.#start = start;
     this.#note = note;
-    cluster.setupPrimary({ exec: path.join(__dirname, 'worker.js') });
   }
 
   /** Forks workers until there are enough. */
@@ -59,6 +70,22 @@ class Crew {
     return [...this.#hands].filter(({ state }) => state === 'starting');
   }
 
+  /** Those that can answer. */
+  get free() {
+    return this.working.filter(({ stopped }) => !stopped);
+  }
+
+  /** Whether another is there, and has been for some time. @param {Hand} hand */
+  canSpare(hand) {
+    const settled = performance.now() - SETTLED_MS;
+    return this.free.some((other) => other !== hand && other.begun < settled);
+  }
+
+  /** @param {number} pid */
+  byPid(pid) {
+    return [...this.#hands].find(({ child }) => child.pid === pid);
+  }
+
   get stopped() {
     return [...this.#hands].filter(({ stopped }) => stopped);
   }
@@ -66,19 +93,28 @@ class Crew {
   /** @param {{ round: number, folder: string }} round */
   async begin(round) {
     this.#round = round;
-    await this.#all('begin', round);
+    await this.#all((hand) => this.#begin(hand, round), 'begin');
+  }
+
+  /** One begins before the others. @type {(first: Hand, round: { round: number, folder: string }) => Promise<void>} */
+  async beginWith(first, round) {
+    const hands = this.working;
+    await this.#all((hand) => this.#begin(hand, round), 'begin', [first]);
+    hands.splice(hands.indexOf(first), 1);
+    this.#round = round;
+    await this.#all((hand) => this.#begin(hand, round), 'begin', hands);
   }
 
   /** Nothing new is begun, and what was under way is done. */
   async rest() {
     this.#round = undefined;
     await this.until(() => ![...this.#hands].some(({ state }) => state !== 'working'), 'be there');
-    await this.#all('rest');
+    await this.#all(({ desk }) => desk.order('rest'), 'rest');
   }
 
   /** @param {Record<number, number>} lasts */
   async finish(lasts) {
-    await this.#all('finish', lasts);
+    await this.#all(({ desk }) => desk.order('finish', lasts), 'finish');
   }
 
   /** @type {(hand: Hand, how: string) => void} */
@@ -87,17 +123,35 @@ class Crew {
     hand.desk.order('leave', { how });
   }
 
-  /** Lets all go, and waits until they have ended by themselves. */
-  async dismiss() {
+  /** @param {Hand} hand */
+  kill(hand) {
+    hand.mayEnd = hand.state === 'leaving';
+    hand.state = 'killed';
+    // Before the kill: until now it lived.
+    this.#note(hand, 'kill');
+    hand.child.kill('SIGKILL');
+  }
+
+  /** Lets all go, but for one perhaps, and waits until they have ended by themselves. @param {Hand} [last] */
+  async dismiss(last) {
     this.#count = 0;
-    for (const hand of this.working) this.leave(hand, 'resting');
-    await this.until(() => this.#hands.size === 0, 'end by themselves');
+    const others = this.working.filter((hand) => hand !== last);
+    for (const hand of others) this.leave(hand, 'resting');
+    await this.until(() => this.#hands.size === (last ? 1 : 0), 'end by themselves');
+  }
+
+  /** When all have gone. @returns {Promise<Arrival>} */
+  async hireOne() {
+    this.#count = 1;
+    this.fill();
+    await this.until(() => this.working.length === 1, 'join');
+    return this.arrivals[this.arrivals.length - 1];
   }
 
   /** The last resort: after a failure nobody is left behind. */
   end() {
     this.#count = 0;
-    for (const { worker } of this.#hands) worker.process.kill('SIGKILL');
+    for (const { child } of this.#hands) child.kill('SIGKILL');
   }
 
   /** @type {(done: () => boolean, what: string) => Promise<void>} */
@@ -105,33 +159,43 @@ class Crew {
     const deadline = performance.now() + PATIENCE_MS;
     while (!done() && performance.now() < deadline) await sleep(5);
     if (done()) return;
-    const hands = [...this.#hands].map(({ number, worker, state }) => {
-      return `${number} (pid ${worker.process.pid}, ${state})`;
+    const hands = [...this.#hands].map(({ number, child, state }) => {
+      return `${number} (pid ${child.pid}, ${state})`;
     });
     throw new Error(`The workers did not ${what} in ${PATIENCE_MS} ms: ${hands.join(', ')}`);
   }
 
   #fork() {
     this.#forked += 1;
-    const settings = { ...this.#settings, worker: this.#forked, thread: 0 };
-    const worker = cluster.fork({ SOAK_WORKER: JSON.stringify(settings) });
-    const desk = new Desk((message) => worker.isConnected() && worker.send(message, () => {}));
+    const number = this.#forked;
+    const settings = { ...this.#settings, worker: number, thread: 0 };
+    const child = this.#start({ SOAK_WORKER: JSON.stringify(settings) }, number);
+    const desk = new Desk((message) => child.connected && child.send(message, () => {}));
     /** @type {Hand} */
-    const hand = { number: this.#forked, worker, desk, state: 'starting', stopped: false };
+    const hand = {
+      number,
+      child,
+      desk,
+      state: 'starting',
+      stopped: false,
+      begun: EVER,
+      mayEnd: false,
+    };
     this.#hands.add(hand);
-    worker.on('error', () => {}); // of its channel, when it dies while something is sent
-    worker.on('message', (message) => {
-      if (message?.soak === 'ready') this.#ready(hand);
+    child.on('error', () => {}); // of its channel, when it dies while something is sent
+    child.on('message', (/** @type {any} */ message) => {
+      if (message?.soak === 'ready') this.#ready(hand, message);
       else desk.hear(message);
     });
-    worker.on('exit', (code, signal) => this.#ended(hand, code, signal));
+    child.on('exit', (code, signal) => this.#ended(hand, code, signal));
   }
 
-  /** @param {Hand} hand */
-  #ready(hand) {
+  /** @type {(hand: Hand, arrival: Arrival) => void} */
+  #ready(hand, { joinMs, segment }) {
+    this.arrivals.push({ number: hand.number, joinMs, segment });
     if (hand.state !== 'starting') return;
     hand.state = 'working';
-    if (this.#round) hand.desk.order('begin', this.#round);
+    if (this.#round) this.#begin(hand, this.#round);
   }
 
   /** @type {(hand: Hand, code: number | null, signal: string | null) => void} */
@@ -139,30 +203,34 @@ class Crew {
     this.#hands.delete(hand);
     this.#note(hand, 'exit');
     hand.desk.gone();
-    const asked =
-      hand.state === 'killed' ? signal === 'SIGKILL' : hand.state === 'leaving' && code === 0;
+    const byItself = code === 0 && (hand.state === 'leaving' || hand.mayEnd);
+    const asked = byItself || (hand.state === 'killed' && signal === 'SIGKILL');
     if (!asked) {
       // Not replaced: its successor would fare no better.
       this.#count -= 1;
+      const { number, child, state } = hand;
       const how = `ended with ${signal ?? code}`;
-      this.violations.push(
-        `worker ${hand.number} (pid ${hand.worker.process.pid}, ${hand.state}) ${how}`,
-      );
+      this.violations.push(`worker ${number} (pid ${child.pid}, ${state}) ${how}`);
     }
     this.fill();
   }
 
-  /** @type {(name: string, details?: object) => Promise<void>} */
-  async #all(name, details) {
-    const hands = this.working;
+  /** @type {(hand: Hand, round: { round: number, folder: string }) => Promise<void>} */
+  async #begin(hand, round) {
+    await hand.desk.order('begin', round);
+    hand.begun = performance.now();
+  }
+
+  /** @type {(order: (hand: Hand) => Promise<void>, what: string, hands?: Hand[]) => Promise<void>} */
+  async #all(order, what, hands = this.working) {
     let left = hands.length;
-    for (const { desk } of hands) {
-      desk.order(name, details).then(() => {
+    for (const hand of hands) {
+      order(hand).then(() => {
         left -= 1;
       });
     }
-    await this.until(() => left === 0, name);
+    await this.until(() => left === 0, what);
   }
 }
 
-module.exports = { Crew };
+module.exports = { Crew, PROGRAM };

@@ -1,6 +1,6 @@
 'use strict';
 
-// What befalls the workers: every 50 to 300 ms one is killed, stopped for a while, or sent away.
+// What befalls the workers: every now and then one is killed, stopped for a while, or sent away.
 
 const { sleep } = require('./actors/pause.js');
 
@@ -18,6 +18,7 @@ const FAULTS = /** @type {const} */ ([
 class Faults {
   #crew;
   #random;
+  #pace;
   #note;
   #running = false;
   #undisturbed = 0;
@@ -28,11 +29,13 @@ class Faults {
   /**
    * @param {InstanceType<typeof import('./crew.js').Crew>} crew
    * @param {InstanceType<typeof import('./random.js').Random>} random
-   * @param {(hand: Hand, what: string) => void} note
+   * @param {{ least: number, most: number }} pace how many ms are between two faults
+   * @param {(hand: Hand, what: string) => void} note hears of each 'stop' and 'leave'
    */
-  constructor(crew, random, note) {
+  constructor(crew, random, pace, note) {
     this.#crew = crew;
     this.#random = random;
+    this.#pace = pace;
     this.#note = note;
   }
 
@@ -65,23 +68,15 @@ class Faults {
 
   async #run() {
     while (this.#running) {
-      await sleep(this.#random.integer(50, 300));
-      const free = this.#crew.working.filter(({ stopped }) => !stopped);
-      if (free.length < 2) continue;
+      await sleep(this.#random.integer(this.#pace.least, this.#pace.most));
+      const free = this.#crew.free.filter((hand) => this.#crew.canSpare(hand));
+      if (free.length === 0) continue;
       const hand = this.#random.pick(free);
       const fault = this.#random.weigh(FAULTS);
-      if (fault === 'kill') this.#kill(this.#random.pick([...free, ...this.#crew.starting]));
+      if (fault === 'kill') this.#crew.kill(this.#random.pick([...free, ...this.#crew.starting]));
       else if (fault === 'leave') this.#leave(hand);
       else if (this.#undisturbed === 0) this.#stop(hand);
     }
-  }
-
-  /** @param {Hand} hand */
-  #kill(hand) {
-    hand.state = 'killed';
-    // Before the kill: until now it lived.
-    this.#note(hand, 'kill');
-    hand.worker.process.kill('SIGKILL');
   }
 
   /** @param {Hand} hand */
@@ -101,11 +96,11 @@ class Faults {
   async #stopFor(hand, ms) {
     hand.stopped = true;
     this.#note(hand, 'stop');
-    hand.worker.process.kill('SIGSTOP');
+    hand.child.kill('SIGSTOP');
     await sleep(ms);
     // Some never go on.
-    if (this.#random.chance(0.2)) this.#kill(hand);
-    else hand.worker.process.kill('SIGCONT');
+    if (this.#random.chance(0.2)) this.#crew.kill(hand);
+    else hand.child.kill('SIGCONT');
     hand.stopped = false;
   }
 }

@@ -5,7 +5,7 @@
 /** How many violations are shown. */
 const SHOWN = 5;
 
-/** @type {ReadonlyArray<readonly [string, (figures: Record<string, number>) => string | undefined]>} */
+/** @type {ReadonlyArray<readonly [string, (figures: Record<string, number>) => string]>} */
 const ROWS = [
   ['rounds', (f) => count(f.rounds)],
   ['operations', (f) => count(f.operations)],
@@ -37,9 +37,20 @@ const ROWS = [
   ['seconds checking', (f) => (f.checkSeconds ?? 0).toFixed(1)],
 ];
 
+/** Where there is no primary. @type {typeof ROWS} */
+const ROWS_OF_HOSTS = [
+  ['hosts of the hub killed', (f) => count(f.hostKills)],
+  ['  another since the kill', (f) => middleAndMost(f.sinceKillMs, f.sinceKillLongestMs)],
+  ['  since it was reported', (f) => middleAndMost(f.sinceDeathMs, f.sinceDeathLongestMs)],
+  ['  nobody else was there', (f) => count(f.spared)],
+  ['newcomers', (f) => count(f.joins)],
+  ['  waited to join', (f) => middleAndMost(f.joinMs, f.joinLongestMs)],
+];
+
 /** @param {Record<string, number>} figures */
 function printTable(figures) {
-  for (const [name, text] of ROWS) console.log(`${name.padEnd(30)} ${text(figures)}`);
+  const rows = figures.hostKills === undefined ? ROWS : [...ROWS, ...ROWS_OF_HOSTS];
+  for (const [name, text] of rows) console.log(`${name.padEnd(30)} ${text(figures)}`);
 }
 
 /** @type {(violations: string[], seed: number, folder: string) => void} */
@@ -60,6 +71,11 @@ function printSaid(said) {
   for (const [what, times] of [...distinct].slice(0, SHOWN)) {
     console.log(`logger, ${times} times: ${what}`);
   }
+}
+
+/** @type {(middle: number, most: number) => string} */
+function middleAndMost(middle, most) {
+  return `${middle.toFixed(1)} ms in the middle, ${most.toFixed(1)} ms at most`;
 }
 
 /** @param {number | undefined} figure */

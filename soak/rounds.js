@@ -6,50 +6,50 @@
 const fs = require('node:fs');
 const path = require('node:path');
 const { sleep } = require('./actors/pause.js');
-const { WATCHED } = require('./actors/listeners.js');
-const { SPACE: NOISE } = require('./actors/noise.js');
-const { clearScanned, setStaying } = require('./actors/scans.js');
 const { checkRound } = require('./check.js');
-const { KEYS, isThere, keysWhere, keyName, spaceOf } = require('./keys.js');
 const { readHistory } = require('./history.js');
-const { OP } = require('./records.js');
-const { KIND } = require('./values.js');
 const { describeCall } = require('./words.js');
-
-const COUNTED = keysWhere(({ kind }) => kind === 'count' || kind === 'guarded');
 
 const MOST_SHOWN = 20;
 
-/** @typedef {import('./member.js').Task} Task */
+/**
+ * Who sees to what is in the memory.
+ * @typedef {object} Lead
+ * @property {(where: import('./member.js').Round) => Promise<void>} begin sets up, and lets all begin
+ * @property {() => Promise<void>} settle lets all come to rest and hear the last changes
+ * @property {(round: number) => Promise<void>} clear
+ * @property {() => Promise<Record<string, number>>} end lets all go; gives what is to be told of the run
+ * @property {() => Promise<void>} close
+ */
+/** @typedef {{ start(): void, end(): Promise<void> }} Faults what befalls the workers */
 
 class Rounds {
-  #memory;
+  #lead;
   #crew;
   #faults;
-  #primary;
   #folder;
+  #base;
   #number = 0;
   #file = '';
 
   /**
-   * @param {any} memory
+   * @param {Lead} lead
    * @param {InstanceType<typeof import('./crew.js').Crew>} crew
-   * @param {InstanceType<typeof import('./faults.js').Faults>} faults
-   * @param {InstanceType<typeof import('./member.js').Member>} primary
-   * @param {string} folder of all histories
+   * @param {Faults[]} faults
+   * @param {{ folder: string, base: string }} settings the folder of all histories, the beginning of the run
    */
-  constructor(memory, crew, faults, primary, folder) {
-    this.#memory = memory;
+  constructor(lead, crew, faults, { folder, base }) {
+    this.#lead = lead;
     this.#crew = crew;
     this.#faults = faults;
-    this.#primary = primary;
     this.#folder = folder;
+    this.#base = BigInt(base);
   }
 
   /** What befalls a worker. @type {(hand: import('./crew.js').Hand, what: string) => void} */
   note({ number }, what) {
-    const time = this.#primary.task?.recorder.now();
-    if (time === undefined) return;
+    if (this.#file === '') return;
+    const time = Number(process.hrtime.bigint() - this.#base);
     fs.appendFileSync(this.#file, `${JSON.stringify({ worker: number, what, time })}\n`);
   }
 
@@ -63,60 +63,21 @@ class Rounds {
     const folder = path.join(this.#folder, `round-${round}`);
     fs.mkdirSync(folder);
     this.#file = path.join(folder, 'faults.jsonl');
-    this.#memory.setLRUOptions?.({ max: 10_000, maxAge: 0 });
-    setStaying(this.#memory, round);
-    this.#primary.begin({ round, folder });
-    await this.#crew.begin({ round, folder });
-    this.#faults.start();
+    await this.#lead.begin({ round, folder });
+    for (const each of this.#faults) each.start();
     await sleep(ms);
-    await this.#faults.end();
-    await this.#settle().catch((error) => {
+    await Promise.all(this.#faults.map((each) => each.end()));
+    await this.#lead.settle().catch((error) => {
       throw new Error(`${error.message}\n${openCalls(folder)}`);
     });
+    this.#file = '';
     const began = performance.now();
     const findings = checkRound(folder);
     findings.figures.checkSeconds = (performance.now() - began) / 1000;
-    this.#clear(round);
+    await this.#lead.clear(round);
     const wrong = findings.violations.length + this.#crew.violations.length;
     if (wrong === 0) fs.rmSync(folder, { recursive: true });
     return { round, folder, ...findings };
-  }
-
-  async #settle() {
-    await this.#crew.rest();
-    await this.#primary.rest();
-    const lasts = await this.#lastChanges();
-    await this.#crew.finish(lasts);
-    await this.#primary.finish(lasts);
-  }
-
-  /** Changes each watched key for a last time, so that all listeners know when they have heard all. */
-  async #lastChanges() {
-    const { operator, maker } = /** @type {Task} */ (this.#primary.task);
-    /** @type {Record<number, number>} */
-    const lasts = {};
-    for (const key of WATCHED.filter((each) => isThere(this.#memory, each))) {
-      const { kind } = KEYS[key];
-      let code = maker.code(kind === 'numbers' ? KIND.NUMBER : KIND.SHORT);
-      if (kind === 'guarded') code = 1 + (await operator.surely({ op: OP.GET, key, argument: 0 }));
-      await operator.surely({ op: OP.SET, key, argument: code });
-      lasts[key] = code;
-    }
-    for (const key of COUNTED.filter((each) => isThere(this.#memory, each)))
-      await operator.surely({ op: OP.GET, key, argument: 0 });
-    return lasts;
-  }
-
-  /** @param {number} round */
-  #clear(round) {
-    KEYS.forEach(({ kind }, key) => {
-      if (!isThere(this.#memory, key)) return;
-      const name = keyName(round, key);
-      if (kind !== 'lru') spaceOf(this.#memory, key).sync.remove(name);
-      if (kind === 'lru' || kind === 'noise') this.#memory.removeLRU?.(name);
-    });
-    clearScanned(this.#memory, round);
-    this.#memory.namespace?.(NOISE).sync.clear();
   }
 }
 

@@ -4,43 +4,36 @@
 // they are killed, stopped and sent away. All is recorded, and checked in rounds.
 //
 //     npm run soak -- --seconds 60 --seed 7 --workers 6
+//     npm run soak -- --no-primary --host-kill-ms 100
 //
-// rounds.js tells what happens in a round, member.js and actors/ what a thread does, recorder.js and
-// records.js what is written down, check.js and checks/ what must hold.
+// With --no-primary the workers are plain processes that share a name, and the one that hosts the hub
+// is killed again and again. primary.js and group.js are the two ways to lead the rounds. rounds.js
+// tells what happens in a round, member.js and actors/ what a thread does, recorder.js and records.js
+// what is written down, check.js and checks/ what must hold.
 
 const fs = require('node:fs');
 const os = require('node:os');
 const path = require('node:path');
 const { parseArgs } = require('node:util');
-const { actOnEnds } = require('./actors/ends.js');
-const { actOnExchanges } = require('./actors/exchanges.js');
-const { actOnListeners } = require('./actors/listeners.js');
-const { actOnLocks } = require('./actors/locks.js');
-const { sleep } = require('./actors/pause.js');
-const { actOnScans } = require('./actors/scans.js');
-const { actOnLru, actOnValues } = require('./actors/values.js');
 const { merge } = require('./check.js');
-const { Crew } = require('./crew.js');
-const { Faults } = require('./faults.js');
-const { Member } = require('./member.js');
+const { withoutPrimary } = require('./group.js');
+const { withPrimary } = require('./primary.js');
 const { Random } = require('./random.js');
 const { printSaid, printTable, printViolations } = require('./report.js');
 const { Rounds } = require('./rounds.js');
 
-const VERIFY = Symbol.for('cluster-shared-memory.verify');
-const LONGEST_ROUND_MS = 10_000;
-const MENDING_MS = 5000;
+/**
+ * Of what a soak is made.
+ * @typedef {object} Parts
+ * @property {{ seed: number, base: string, module: string }} settings
+ * @property {number} workers
+ * @property {InstanceType<typeof Random>} random
+ * @property {(hand: import('./crew.js').Hand, what: string) => void} note what befalls a worker
+ * @property {number} hostKillMs
+ */
 
-/** What the primary does, gently, for it has the faults to see to. */
-const ACTORS = [
-  actOnListeners({ all: true }),
-  actOnValues({ most: 16, pauseMs: 40 }),
-  actOnLru({ most: 4, pauseMs: 40 }),
-  actOnLocks({ pauseMs: 60 }),
-  actOnExchanges({ most: 8, pauseMs: 40 }),
-  actOnEnds({ pauseMs: 40 }),
-  actOnScans({ pauseMs: 80 }),
-];
+const LONGEST_ROUND_MS = 10_000;
+const HOST_KILL_MS = 100;
 
 function options() {
   const { values } = parseArgs({
@@ -49,35 +42,38 @@ function options() {
       seed: { type: 'string', default: String(1 + (Date.now() % 1_000_000)) },
       workers: { type: 'string' },
       module: { type: 'string', default: path.join(__dirname, '..') },
+      'no-primary': { type: 'boolean', default: false },
+      'host-kill-ms': { type: 'string' },
     },
   });
+  const isPlain = Boolean(values['no-primary']);
+  const hostKillMs = Number(values['host-kill-ms'] ?? HOST_KILL_MS);
+  if (values['host-kill-ms'] && !isPlain) throw new Error('--host-kill-ms needs --no-primary.');
   const seed = Number(values.seed);
   const random = new Random(seed);
-  const workers = values.workers ? Number(values.workers) : random.integer(4, 8);
-  return { seconds: Number(values.seconds), seed, workers, module: values.module, random };
+  // Where the host is killed all the time, some are always just starting.
+  const workers = Number(values.workers ?? random.integer(4, 8) + (isPlain ? 4 : 0));
+  const { module } = values;
+  return { seconds: Number(values.seconds), seed, workers, module, random, isPlain, hostKillMs };
 }
 
 async function main() {
-  const { seconds, seed, workers, module, random } = options();
-  const memory = require(module);
-  const chosen = configure(memory, random);
-  console.log(`soak: seed ${seed}, ${seconds} s, ${workers} workers, ${JSON.stringify(chosen)}`);
-  const folder = fs.mkdtempSync(path.join(os.tmpdir(), 'soak-'));
+  const { seconds, seed, workers, module, random, isPlain, hostKillMs } = options();
   const settings = { seed, base: String(process.hrtime.bigint()), module };
   /** @type {InstanceType<typeof Rounds>} */
   let rounds;
   const note = (/** @type {any} */ hand, /** @type {string} */ what) => rounds.note(hand, what);
-  const crew = new Crew(workers, settings, note);
-  const faults = new Faults(crew, random, note);
-  const identity = { ...settings, worker: 0, thread: 0 };
-  const primary = new Member(memory, identity, ACTORS, faults.undisturbed);
-  rounds = new Rounds(memory, crew, faults, primary, folder);
+  const parts = { settings, workers, random, note, hostKillMs };
+  const { chosen, crew, faults, lead } = isPlain ? withoutPrimary(parts) : withPrimary(parts);
+  console.log(`soak: seed ${seed}, ${seconds} s, ${workers} workers, ${JSON.stringify(chosen)}`);
+  const folder = fs.mkdtempSync(path.join(os.tmpdir(), 'soak-'));
+  rounds = new Rounds(lead, crew, faults, { folder, base: settings.base });
   process.on('uncaughtException', (error) => {
     console.error(error);
     crew.end();
     process.exit(1);
   });
-  const outcome = await soak({ rounds, crew, seconds, memory });
+  const outcome = await soak({ rounds, crew, seconds, lead });
   const violations = [...outcome.violations, ...crew.violations];
   printTable(outcome.figures);
   printSaid(outcome.said);
@@ -90,26 +86,8 @@ async function main() {
   console.log('All is right.');
 }
 
-/** @type {(memory: any, random: InstanceType<typeof Random>) => object} */
-function configure(memory, random) {
-  const mode = random.pick(['json', 'advanced']);
-  const log = random.pick(['1mb', '64mb', '64mb']);
-  for (const chosen of [
-    { maxMemory: '512mb', mode, log },
-    { maxMemory: '512mb', mode },
-  ]) {
-    try {
-      memory.configure(chosen);
-      return chosen;
-    } catch (error) {
-      if (/** @type {any} */ (error).code !== 'ERR_INVALID_ARG_VALUE') throw error;
-    }
-  }
-  throw new Error('The memory takes no configuration.');
-}
-
-/** @type {(parts: { rounds: InstanceType<typeof Rounds>, crew: InstanceType<typeof Crew>, seconds: number, memory: any }) => Promise<{ violations: string[], said: string[], figures: Record<string, number> }>} */
-async function soak({ rounds, crew, seconds, memory }) {
+/** @type {(parts: { rounds: InstanceType<typeof Rounds>, crew: InstanceType<typeof import('./crew.js').Crew>, seconds: number, lead: import('./rounds.js').Lead }) => Promise<{ violations: string[], said: string[], figures: Record<string, number> }>} */
+async function soak({ rounds, crew, seconds, lead }) {
   const roundMs = Math.min(LONGEST_ROUND_MS, (seconds * 1000) / 2);
   const end = performance.now() + seconds * 1000;
   /** @type {{ violations: string[], said: string[], figures: Record<string, number> }} */
@@ -122,29 +100,13 @@ async function soak({ rounds, crew, seconds, memory }) {
       all.said.push(...said);
       all.violations.push(...violations.map((text) => `round ${where.round}: ${text}`));
     } while (performance.now() < end && all.violations.length + crew.violations.length === 0);
-    await crew.dismiss();
-    Object.assign(all.figures, await lastFigures(memory));
+    Object.assign(all.figures, await lead.end());
   } catch (error) {
     all.violations.push(String(/** @type {any} */ (error).stack));
     crew.end();
   }
-  await memory.close();
+  await lead.close();
   return all;
-}
-
-/** When all workers have ended: is everything whole, and were all of the dead seen off? @param {any} memory */
-async function lastFigures(memory) {
-  const deadline = performance.now() + MENDING_MS;
-  let stats = await memory.stats();
-  while (stats.members.length > 1 && performance.now() < deadline) {
-    await sleep(20);
-    stats = await memory.stats();
-  }
-  if (stats.members.length > 1) {
-    throw new Error(`Members are left that have ended: ${JSON.stringify(stats.members)}`);
-  }
-  await memory[VERIFY]?.();
-  return { repairs: stats.repairs, entriesLeft: stats.entries };
 }
 
 main();

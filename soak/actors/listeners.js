@@ -76,14 +76,19 @@ function actOnListeners({ all }) {
     const { memory, random, listenings } = task;
     if (typeof memory.listen !== 'function') return;
     const watched = WATCHED.filter((key) => isThere(memory, key));
-    if (all) for (const key of watched) listenings.push(new Listening(task, key));
+    /** Those of this actor. @type {Listening[]} */
+    const own = [];
+    const listen = (/** @type {number} */ key) => {
+      const listening = new Listening(task, key);
+      own.push(listening);
+      listenings.push(listening);
+    };
+    if (all) watched.forEach(listen);
     while (!task.resting && !all) {
-      const living = listenings.filter(({ ended }) => !ended);
+      const living = own.filter(({ ended }) => !ended);
       const begin = living.length === 0 || random.chance(0.5);
       if (!begin) random.pick(living).end();
-      else if (living.length < MOST_LISTENINGS) {
-        listenings.push(new Listening(task, random.pick(watched)));
-      }
+      else if (living.length < MOST_LISTENINGS) listen(random.pick(watched));
       await sleep(random.integer(20, 400));
     }
   };

@@ -5,7 +5,8 @@
 // The primary listens to every watched key from before its first change until after its last, so
 // what it heard is the order of all changes. That it is the true one is decided by the checker of
 // linearizability, which is told to take it. What anybody else heard must then be a piece of it:
-// without gaps, unless the logger said that some were skipped.
+// without gaps, unless the logger said that some were skipped. Where there is no primary, the order is
+// pieced together of what the others heard (witness.js).
 
 const { KEYS } = require('../keys.js');
 const { check } = require('../linearizability.js');
@@ -14,10 +15,13 @@ const { MARK, OP, OUTCOME } = require('../records.js');
 const { describeVerdict } = require('../words.js');
 const { disagreement } = require('./agreement.js');
 const { Order } = require('./order.js');
+const { pieceTogether } = require('./witness.js');
 
 /** @typedef {import('../history.js').Call} Call */
 /** @typedef {import('../history.js').Member} Member */
 /** @typedef {{ member: string, key: number, heard: number, read: number }} Look */
+
+const PRIMARY = '0.0';
 
 /**
  * @typedef {object} Listening
@@ -38,7 +42,7 @@ function checkListeners(members, byKey) {
   for (const member of members) figures.skipped += skippedOf(member);
   const looks = members.flatMap(looksOf);
   const violations = [];
-  for (const witness of listenings.filter(({ member }) => member === '0.0')) {
+  for (const witness of witnessesOf(listenings, byKey)) {
     const calls = byKey.get(witness.key) ?? [];
     const others = listenings.filter((each) => each.key === witness.key && each !== witness);
     if (witness.skipped > 0) {
@@ -50,6 +54,21 @@ function checkListeners(members, byKey) {
     }
   }
   return { violations, figures };
+}
+
+/**
+ * Who knows the order of all changes, for each key that was listened to. One that has skipped some
+ * knows it in part.
+ * @type {(listenings: Listening[], byKey: Map<number, Call[]>) => Listening[]}
+ */
+function witnessesOf(listenings, byKey) {
+  const primary = listenings.filter(({ member }) => member === PRIMARY);
+  if (primary.length > 0) return primary;
+  return [...new Set(listenings.map(({ key }) => key))].map((key) => {
+    const ofKey = listenings.filter((each) => each.key === key);
+    const nobody = { ...ofKey[0], heard: [], skipped: 1 };
+    return pieceTogether(ofKey, byKey.get(key) ?? []) ?? nobody;
+  });
 }
 
 /** @param {Member} member @returns {Listening[]} */
@@ -103,7 +122,8 @@ function checkKey(witness, { others, calls, looks, figures }) {
   const changes = [0, ...witness.heard];
   const verdict = check(calls, witnessed(changes));
   if (!verdict.legal) {
-    const what = 'not what its listener in the primary heard';
+    const who = witness.member === PRIMARY ? 'listener in the primary' : 'listeners';
+    const what = `not what its ${who} heard`;
     const position = verdict.states[0] ?? 0;
     const near = changes.slice(Math.max(0, position - 3), position + 5).join(', ');
     return [`${describeVerdict(what, key, calls, verdict)}\n  heard near there: ${near}`];

@@ -5,9 +5,11 @@
 // What is recorded of a holding is less than the holding: it is granted before the promise of the
 // holder says so, and released after the call of releaseLock is recorded. So if two recorded ones
 // overlap, the true ones do. One whose holder died lasted at least until somebody set out to end it.
+// What a thread hears of a lock once it has begun to close the memory tells nothing: it may have been
+// granted it before, and have lost it by closing.
 
 const { KEYS } = require('../keys.js');
-const { OP, OUTCOME } = require('../records.js');
+const { MARK, OP, OUTCOME } = require('../records.js');
 const { describeCall } = require('../words.js');
 
 /** @typedef {import('../history.js').Call} Call */
@@ -35,8 +37,10 @@ function holdingsByKey(members) {
   const byKey = new Map();
   for (const member of members) {
     const releases = releasesOf(member);
+    const closing =
+      member.marks.find(({ what }) => what === MARK.CLOSING)?.time ?? Number.POSITIVE_INFINITY;
     for (const call of member.calls.values()) {
-      if (call.op !== OP.LOCK || call.outcome !== OUTCOME.OK) continue;
+      if (call.op !== OP.LOCK || call.outcome !== OUTCOME.OK || call.ret > closing) continue;
       const release = releases.get(call.seq);
       const from = call.ret;
       const to = Math.max(from, Math.min(release ?? Number.POSITIVE_INFINITY, member.livedUntil));
