@@ -199,7 +199,8 @@ class Join {
     try {
       if (this.#attach()) return;
     } catch (error) {
-      this.#failure = error;
+      // Another failure is met again by whoever asks; this one has left an empty memory behind.
+      if (/** @type {any} */ (error).code === 'ERR_SNAPSHOT') this.#failure = error;
       return;
     }
     if (!this.#reads && before >= deadline) return;

@@ -4,15 +4,17 @@ use super::bystanders::{attach, control, join};
 use super::content::{key, name};
 use super::control::{Cell, Control, GO};
 use super::ends::{self, HOUR_MS};
+use super::hosts;
 use super::parts::{Part, Told};
 use super::prepare::LONG;
 use super::processes::{follow_the_runner, variable};
 use super::stage::Step;
+use super::wills;
 use cluster_shared_memory::error::{Error, Result};
 use cluster_shared_memory::fault::{self, Then};
 use cluster_shared_memory::heap::hazard;
 use cluster_shared_memory::latch::PATIENCE;
-use cluster_shared_memory::segment::members;
+use cluster_shared_memory::segment::members::{self, MemberId};
 use cluster_shared_memory::store::{Condition, Scratch};
 use cluster_shared_memory::{locks, repair, wake, watches};
 use std::sync::OnceLock;
@@ -71,10 +73,16 @@ pub(crate) enum Act {
     Name,
     /// Adds the first target with a long value, if there is none.
     PutNew,
+    /// Takes a slot for a hub, and makes it the host.
+    Host,
+    /// Hosts no more; it was the host.
+    Resign,
+    /// Leaves as the last, with a snapshot.
+    LeaveLast,
 }
 
 impl Act {
-    const ALL: [Self; 25] = [
+    const ALL: [Self; 28] = [
         Self::Put,
         Self::Add,
         Self::Watch,
@@ -100,6 +108,9 @@ impl Act {
         Self::RemoveInside,
         Self::Name,
         Self::PutNew,
+        Self::Host,
+        Self::Resign,
+        Self::LeaveLast,
     ];
 
     pub(crate) fn to_number(self) -> usize {
@@ -125,9 +136,10 @@ pub(crate) fn act() {
         let processors = if act == Act::AskSpinning { 2 } else { 1 };
         let mut part = Part::new(store.segment(), store.member(), processors);
         control.set(Cell::Actor, store.member().to_word());
+        let hub = (act == Act::Resign).then(|| hosts::take(part.store.segment()).unwrap().unwrap());
         obey(Some(&mut part), control);
         arm();
-        run(act, &mut part, control)
+        run(act, &mut part, control, hub)
     };
     fault::disarm();
     fault::trace(None);
@@ -171,7 +183,7 @@ fn arm() {
     }
 }
 
-fn run(act: Act, part: &mut Part, control: &Control) -> Result<Told> {
+fn run(act: Act, part: &mut Part, control: &Control, hub: Option<MemberId>) -> Result<Told> {
     let segment = part.store.segment().clone();
     let (region, layout, me) = (segment.region(), segment.layout(), part.me());
     let target = control.targets()[0];
@@ -221,6 +233,9 @@ fn run(act: Act, part: &mut Part, control: &Control) -> Result<Told> {
             let (store, key) = (&part.store, key(&part.store, &name));
             LONG.with_value(|value| store.put(&key, value, Condition::Absent, None))?;
         }
+        Act::Host => drop(hosts::take(&segment)?),
+        Act::Resign => hosts::resign(&segment, hub.unwrap())?,
+        Act::LeaveLast => wills::leave(&segment, me)?,
         Act::Join => {}
     }
     Ok(Told::Nothing)

@@ -41,6 +41,8 @@ pub(crate) struct Cast {
     pub(crate) log_head: u64,
     /// Words of processes that died on their own way to the image.
     pub(crate) victims: Vec<u64>,
+    /// The word of the player that hosts the hub.
+    pub(crate) host: Option<u64>,
     /// A process that is dead.
     gone: ProcessId,
 }
@@ -61,6 +63,7 @@ impl Cast {
             untold: Vec::new(),
             log_head: 0,
             victims: Vec::new(),
+            host: None,
             gone: gone(),
         }
     }
@@ -78,6 +81,7 @@ impl Cast {
         self.changes.clear();
         self.asked.clear();
         self.untold.clear();
+        self.host = None;
     }
 
     /// The keys of a row.
@@ -135,7 +139,7 @@ fn join(segment: &Arc<Segment>, process: ProcessId) -> Part {
 }
 
 /// A process that has ended.
-fn gone() -> ProcessId {
+pub(crate) fn gone() -> ProcessId {
     let mut process = Process::start("ghost", &[]);
     let id = ProcessId::of(process.pid()).unwrap();
     process.wait(Duration::from_secs(10)).unwrap();

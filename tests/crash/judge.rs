@@ -119,7 +119,7 @@ impl Plan {
 
     /// Whether it does more than one thing, each for itself.
     const fn is_gradual(&self) -> bool {
-        matches!(self.act, Act::Goodbye | Act::Mend)
+        matches!(self.act, Act::Goodbye | Act::Mend | Act::Host | Act::Resign)
     }
 
     /// Those who will not let go of anything any more.

@@ -127,6 +127,9 @@ fn in_header(offset: u64) -> String {
     if in_part(header::PAGE_HINTS) < 256 {
         return "hint".to_owned();
     }
+    if offset == header::HOST.bytes() {
+        return "HOST".to_owned();
+    }
     let field = in_part(header::PAGES_DOMAIN);
     if field < domain::BYTES
         && let Some(name) = in_domain("pages", field)

@@ -12,6 +12,9 @@
 //! whoever lives has heard of each lock that it got and of each change that it watches, once and in
 //! order (`judge.rs`).
 //!
+//! Who hosts the hub (`hosts.rs`) is tried in the same way. The last member to leave writes a snapshot:
+//! that needs a segment without anybody else (`wills.rs`).
+//!
 //! Arguments: parts of the names of the rows that are wanted. `CRASH_STRIDE=a,b`: only every a-th
 //! point for kills and every b-th for stops. `CRASH_LABELS=1`: tells what each store is.
 #![allow(
@@ -35,6 +38,7 @@ mod content;
 mod control;
 mod deaths;
 mod ends;
+mod hosts;
 mod image;
 mod judge;
 mod labels;
@@ -48,6 +52,7 @@ mod scene;
 mod stage;
 mod victims;
 mod watching;
+mod wills;
 
 use control::{BYSTANDERS, Cell};
 use image::Image;
@@ -79,12 +84,14 @@ fn run_matrix() -> ExitCode {
         std::env::args().skip(1).filter(|argument| !argument.starts_with('-')).collect();
     let since = Instant::now();
     let mut matrix = Matrix::new();
-    for row in
-        [rows::ROWS, ends::ROWS, locks::ROWS, deaths::ROWS, watching::ROWS].into_iter().flatten()
-    {
-        if wanted.is_empty() || wanted.iter().any(|part| row.name.contains(part.as_str())) {
-            matrix.run_row(row);
-        }
+    let is_wanted =
+        |name: &str| wanted.is_empty() || wanted.iter().any(|part| name.contains(part.as_str()));
+    let rows = [rows::ROWS, ends::ROWS, locks::ROWS, deaths::ROWS, watching::ROWS, hosts::ROWS];
+    for row in rows.into_iter().flatten().filter(|row| is_wanted(row.name)) {
+        matrix.run_row(row);
+    }
+    for row in wills::ROWS.iter().filter(|row| is_wanted(row.name)) {
+        matrix.run_will(row);
     }
     matrix.report(since.elapsed());
     if matrix.failed == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE }
@@ -160,7 +167,7 @@ impl Matrix {
             println!("    FAILED {}: {message}", row.name);
             tally.failed += 1;
         }
-        self.tell(row, &dry, &tally, since.elapsed());
+        self.tell(row.name, dry.trace.len(), &tally, since.elapsed());
     }
 
     /// Sets everything up for a row, and rehearses it.
@@ -220,12 +227,18 @@ impl Matrix {
         true
     }
 
-    fn tell(&mut self, row: &Row, dry: &Dry, tally: &Tally, took: Duration) {
+    /// A row of a segment of its own.
+    fn run_will(&mut self, row: &wills::Row) {
+        let since = Instant::now();
+        let mut tally = Tally::default();
+        let stores = row.run(self.strides, &mut tally);
+        self.tell(row.name, stores, &tally, since.elapsed());
+    }
+
+    fn tell(&mut self, name: &str, stores: usize, tally: &Tally, took: Duration) {
         println!(
-            "{} {:<34} {:>4} stores {:>5} points {:>3} shifted {:>6.2} s",
+            "{} {name:<34} {stores:>4} stores {:>5} points {:>3} shifted {:>6.2} s",
             if tally.failed == 0 { "ok    " } else { "FAILED" },
-            row.name,
-            dry.trace.len(),
             tally.points,
             tally.shifted,
             took.as_secs_f64(),

@@ -86,11 +86,13 @@ impl Point<'_> {
             (Change::Exited(0), _) | (Change::Killed, Variant::Kill) => {}
             (Change::Stopped, Variant::StopThenContinue) => {
                 self.while_stopped(&actor, &mut seen, &mut plan)?;
+                self.scene.contend_beside(self.row, false)?;
                 actor.signal(Signal::CONT);
                 self.expect(&mut actor, Change::Exited(0))?;
             }
             (Change::Stopped, Variant::StopThenKill) => {
                 self.while_stopped(&actor, &mut seen, &mut plan)?;
+                self.scene.contend_beside(self.row, true)?;
                 if !self.holds(header::PAGES_DOMAIN) && !self.holds_shard(ELSEWHERE) {
                     self.scene.steal()?;
                 }
@@ -103,7 +105,13 @@ impl Point<'_> {
         if is_done && self.scene.control.get(Cell::Returned) != self.row.returns() {
             return Err("the operation returned something else".into());
         }
+        if variant == Variant::Kill {
+            self.scene.contend_after(self.row, is_done)?;
+        }
         self.aftermath(&mut plan, is_done)?;
+        if variant != Variant::Kill {
+            self.scene.contend_after(self.row, is_done)?;
+        }
         super::check::check(self.scene, self.row, &seen, is_done)?;
         plan.judge(self.scene, self.row, is_done)?;
         Ok(visit)

@@ -56,6 +56,10 @@ pub(crate) enum Step {
     Put,
     /// Mends what the dead have left.
     Mend,
+    /// Wants to host the hub.
+    Host,
+    /// Hosts it no more.
+    Resign,
 }
 
 /// A move.
@@ -119,6 +123,14 @@ impl Who {
 
     pub(crate) const fn mend(self) -> Move {
         self.does(Step::Mend, 0)
+    }
+
+    pub(crate) const fn host(self) -> Move {
+        self.does(Step::Host, 0)
+    }
+
+    pub(crate) const fn resign(self) -> Move {
+        self.does(Step::Resign, 0)
     }
 }
 
@@ -254,6 +266,10 @@ impl Scene {
                 repair::mend_the_dead(segment, me).map_err(|error| error.to_string())?;
                 self.cast.bury();
                 Ok(())
+            }
+            Step::Host | Step::Resign => {
+                let word = self.word_of(each.who);
+                if each.step == Step::Host { self.host(word) } else { self.resign(word) }
             }
             Step::Put => {
                 let old = self.targets[0].old;
