@@ -134,6 +134,8 @@ export interface Engine extends Face {
   name(): string;
   /** The maximum as long as nobody configures another. */
   suggest(maxBytes: number): void;
+  /** This environment waits for no hub any more. */
+  letGo(): void;
   /** 0: no hub answers yet; 1: attached; 2: a snapshot is being read, the status says how far. */
   attach(timeoutMs: number): number;
   /** What the segment was made with, once attached: 0 not chosen, 1 json, 2 advanced. */

@@ -195,8 +195,8 @@ declare namespace memory {
    * - `ERR_VALUE_TOO_LARGE` (RangeError; `length`, `maximum`): split the value.
    * - `ERR_NOT_A_NUMBER` (`type`): `incr` of a key that holds something else; `set` it to a number
    *   first.
-   * - `ERR_ALREADY_OPEN`: `configure({ maxMemory })` or `configure({ name })` came too late, or a size
-   *   in a worker; call it right after loading the package, sizes in the primary.
+   * - `ERR_ALREADY_OPEN`: `configure` with a name, a size or a snapshot came too late, or with a size in
+   *   the worker of a cluster; call it in the turn in which the package is loaded, sizes in the primary.
    * - `ERR_CLOSED`: a call after `close()`.
    *
    * The state of the memory:
@@ -207,7 +207,7 @@ declare namespace memory {
    * - `ERR_BUSY` (`pid`, `state`): a process that is alive but stopped is in the middle of a
    *   change; nothing was done. Try again, or resume or kill that process.
    * - `ERR_CORRUPTED` (`what`, `at`): something outside of this package wrote into the memory.
-   *   Restart the primary, and report it.
+   *   Restart all processes that share it, and report it.
    * - `ERR_TOO_MANY_MEMBERS` (`maximum`): too many threads and processes are attached; close
    *   some. Each copy of the package in a thread counts, and each one after a reset of modules.
    *
@@ -219,9 +219,10 @@ declare namespace memory {
    * - `ERR_NO_HOST`: no process that shares by the name answers, for 5 seconds; the one that admits
    *   others (`host` of `stats()`) is stopped.
    * - `ERR_NOT_PRIMARY`: `setLRUOptions` in the worker of a cluster; call it in the primary.
-   * - `ERR_REFUSED`: the primary does not let this process in, since it is none of its children.
-   * - `ERR_LAYOUT_MISMATCH` (`ours`, `theirs`): primary and worker run versions of this package
-   *   that do not understand each other; install one.
+   * - `ERR_REFUSED`: the primary does not let this process in, since it is none of its children; or
+   *   the processes of a name do not, since it runs under another user. The message names both.
+   * - `ERR_LAYOUT_MISMATCH` (`ours`, `theirs`): the processes run versions of this package that do not
+   *   understand each other; install one.
    * - `ERR_BINARY_MISSING`: the native addon could not be loaded: there is none for this platform,
    *   Node was told to load none, or a startup snapshot is being built. The message names the remedy.
    * - `ERR_SYSTEM` (`syscall`, `errno`): the operating system refused a call; often a limit on

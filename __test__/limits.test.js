@@ -108,7 +108,7 @@ test('stats tells entries, bytes, members and operations', async () => {
   });
   const names = [
     ...['entries', 'bytes', 'shards', 'namespaces', 'members', 'operations', 'latchWaits'],
-    'repairs',
+    ...['repairs', 'name', 'host'],
   ];
   assert.deepEqual(Object.keys(stats).sort(), names.sort());
   assert.equal(stats.entries, 2);

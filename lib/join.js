@@ -26,6 +26,7 @@ const GROUP_ANSWER_MS = 10;
 /** The same for a call that cannot wait in another way. */
 const LONG_ANSWER_MS = 1000;
 const PATIENCE_MS = 5000;
+const IDLE_PAUSE_MS = 1000;
 const FIRST_PAUSE_MS = 5;
 const LONGEST_PAUSE_MS = 50;
 
@@ -67,6 +68,7 @@ class Join {
   #closed = false;
   /** What joining by itself failed with; the next one to ask is told. @type {unknown} */
   #failure;
+  #joinsIdly = false;
   /** Whether a snapshot was still being read when it was looked at last. */
   #reads = false;
   /** @type {Waiting[]} */
@@ -115,6 +117,7 @@ class Join {
   share(name) {
     if (this.#closed) throw closed();
     this.engine.share(name);
+    this.#failure = undefined;
     this.#joinSoon();
   }
 
@@ -122,6 +125,7 @@ class Join {
   snapshot(file) {
     if (this.#closed) throw closed();
     this.engine.snapshot(file);
+    this.#failure = undefined;
   }
 
   /** Sizes in bytes; 0 leaves one as it is. */
@@ -187,25 +191,27 @@ class Join {
   // idle while its processes are replaced one by one would lose what it shares. On the next turn, for
   // the program may configure it first. This keeps no process alive.
   #joinSoon() {
-    if (this.name === '' || !threads.isMainThread) return;
-    const deadline = performance.now() + PATIENCE_MS;
-    setImmediate(() => this.#joinBy(deadline)).unref();
+    if (this.name === '' || !threads.isMainThread || this.#joinsIdly) return;
+    this.#joinsIdly = true;
+    setImmediate(() => this.#joinIdly(LONGEST_PAUSE_MS)).unref();
   }
 
-  /** @param {number} deadline */
-  #joinBy(deadline) {
-    if (this.#closed || this.attached || this.#waiting.length > 0) return;
-    const before = performance.now();
+  /** @param {number} pauseMs */
+  #joinIdly(pauseMs) {
+    this.#joinsIdly = false;
+    if (this.#closed || this.attached || this.name === '') return;
     try {
-      if (this.#attach()) return;
+      if (this.#waiting.length === 0 && this.#attach()) return;
     } catch (error) {
       // Another failure is met again by whoever asks; this one has left an empty memory behind.
-      if (/** @type {any} */ (error).code === 'ERR_SNAPSHOT') this.#failure = error;
+      if (/** @type {any} */ (error).code !== 'ERR_SNAPSHOT') return;
+      this.#warn(error);
+      this.#failure = error;
       return;
     }
-    if (!this.#reads && before >= deadline) return;
-    const pauseMs = Math.max(LONGEST_PAUSE_MS, 10 * (performance.now() - before));
-    setTimeout(() => this.#joinBy(deadline), pauseMs).unref();
+    this.#joinsIdly = true;
+    const nextMs = Math.min(pauseMs * 2, IDLE_PAUSE_MS);
+    setTimeout(() => this.#joinIdly(nextMs), pauseMs).unref();
   }
 
   #knock() {
@@ -307,7 +313,10 @@ class Join {
     while (this.#waiting.length > 0 && this.#waiting[0].deadline <= now) {
       this.#waiting.shift()?.reject(this.#nobody(`Waited for ${PATIENCE_MS / 1000} seconds`));
     }
-    if (this.#waiting.length === 0) this.#pauseMs = FIRST_PAUSE_MS;
+    if (this.#waiting.length > 0) return;
+    this.#pauseMs = FIRST_PAUSE_MS;
+    // Nobody here would hear the answer; the main thread goes on to wait for it.
+    if (!threads.isMainThread) this.engine.letGo();
   }
 }
 

@@ -14,6 +14,8 @@ const { toGroup } = require('./scope.js');
 const { Space, answer } = require('./space.js');
 
 const MODES = ['json', 'advanced'];
+/** Bytes of the path of a snapshot: a primary tells it to its workers in one message. */
+const LONGEST_PATH = 1024;
 /** Units of a namespace's name. */
 const LONGEST_NAME = 200;
 
@@ -72,10 +74,16 @@ class Memory extends Space {
     if (snapshot !== undefined && (name ?? this.#join.name) === '') {
       throw wrongValue('"snapshot" option', 'given with a "name"', snapshot);
     }
+    const former = this.#join.name;
     if (name !== undefined) this.#join.share(name);
-    if (snapshot !== undefined) this.#join.snapshot(snapshot);
+    try {
+      if (maxMemory + log > 0) this.#join.configure(maxMemory, log);
+      if (snapshot !== undefined) this.#join.snapshot(snapshot);
+    } catch (error) {
+      if (name !== undefined) this.#join.share(former);
+      throw error;
+    }
     if (progress !== undefined) this.#join.hearOfReading = progress;
-    if (maxMemory + log > 0) this.#join.configure(maxMemory, log);
     if (mode !== undefined) {
       this.#join.chooseMode(mode);
       this.#core.mode = mode;
@@ -135,11 +143,12 @@ function toName(name) {
 function toFile(snapshot) {
   if (typeof snapshot !== 'string')
     throw wrongType('"snapshot" option', 'of type string', snapshot);
-  if (snapshot === '' || snapshot.includes('\0')) {
-    throw wrongValue('"snapshot" option', 'the path of a file', snapshot);
-  }
   // Whoever leaves last may be in another folder.
-  return path.resolve(snapshot);
+  const file = path.resolve(snapshot);
+  if (snapshot === '' || file.includes('\0') || Buffer.byteLength(file) > LONGEST_PATH) {
+    throw wrongValue('"snapshot" option', `a path of at most ${LONGEST_PATH} bytes`, snapshot);
+  }
+  return file;
 }
 
 /** Bytes that a namespace may have; 0 if nothing is said. @param {unknown} options */

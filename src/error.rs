@@ -98,7 +98,9 @@ pub enum Error {
         maximum: u64,
     },
     /// The segment exists already, with other settings.
-    #[error("the segment exists already; configure before the first operation")]
+    #[error(
+        "the shared memory exists already: configure it in the turn in which the package is loaded"
+    )]
     AlreadyOpen,
     /// This member has left the segment.
     #[error("the shared memory is closed")]

@@ -22,14 +22,15 @@ use rustix::rand::{GetRandomFlags, getrandom};
 use std::cell::LazyCell;
 use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
 /// Longest name, in bytes: the rest of an address has room beside it.
 pub const MAX_NAME: usize = 48;
 /// At how many addresses a group may meet.
 const PLACES: u32 = 64;
-/// How often an address is found taken that nobody listens at, before it is left to whoever has it:
-/// one of ours has not begun to listen yet, or somebody keeps it from us.
+/// How often an address is found taken that nobody listens at, before it is left to whoever has it where
+/// the kernel does not say who: one of ours may not have begun to listen yet.
 const TRIES: u32 = 8;
 const PAUSE: Duration = Duration::from_millis(1);
 
@@ -129,15 +130,18 @@ impl fmt::Display for GroupName {
     }
 }
 
-/// Finds the group of this name, or begins it: exactly one process does.
+/// Finds the group of this name, or begins it: exactly one process does. `tries` counts over all calls
+/// how often that was tried.
 ///
 /// # Errors
 /// [`Error::Refused`] if processes of other users have all its addresses, or if this process has
 /// changed its user since; [`Error::System`].
-pub fn seek(group: &GroupName, deadline: Instant) -> Result<Sought> {
-    let mut tries = 0;
+pub fn seek(group: &GroupName, tries: &AtomicU32, deadline: Instant) -> Result<Sought> {
     loop {
-        let owners = if tries < TRIES { HashMap::new() } else { unix_diag::owners() };
+        // Relaxed: a count.
+        let tries = tries.fetch_add(1, Ordering::Relaxed);
+        // Most find their group, or nobody, at once.
+        let owners = if tries == 0 { HashMap::new() } else { unix_diag::owners() };
         let mut strangers = Vec::new();
         let mut free = Vec::new();
         let mut is_full = false;
@@ -160,7 +164,6 @@ pub fn seek(group: &GroupName, deadline: Instant) -> Result<Sought> {
         if Instant::now() >= deadline {
             return Ok(Sought::Unknown);
         }
-        tries += 1;
         std::thread::sleep(PAUSE + jitter()?);
     }
 }

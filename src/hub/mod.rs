@@ -273,12 +273,6 @@ impl Drop for Threads {
     }
 }
 
-/// Whether somebody listens under this name.
-#[must_use]
-pub fn is_there(name: &HubName) -> bool {
-    Connection::open(&name.to_string(), Instant::now()).is_ok_and(|open| open.is_some())
-}
-
 /// Whether it is this process that listens there.
 fn is_ours(name: &HubName) -> bool {
     let connection = Connection::open(&name.to_string(), Instant::now());

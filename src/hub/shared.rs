@@ -6,7 +6,8 @@
 
 use super::group::Door;
 use super::message::{Referral, Refusal};
-use super::{GroupName, HubName, admission, replaced, will};
+use super::will::Will;
+use super::{GroupName, HubName, admission, replaced};
 use crate::error::{Error, Result};
 use crate::os::process::ProcessId;
 use crate::os::socket::Credentials;
@@ -14,11 +15,11 @@ use crate::os::spawn;
 use crate::segment::Segment;
 use crate::segment::host;
 use crate::segment::members::{self, MemberId};
-use crate::snapshot::{self, Progress, Step};
+use crate::snapshot::{self, Origin, Progress, Step};
 use crate::store::{self, Settings, Store};
 use std::collections::HashSet;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, OnceLock, PoisonError, Weak};
 use std::time::Instant;
 
 /// The segment, and the hub's own slot in it.
@@ -158,24 +159,17 @@ impl Shared {
 
     fn begin_reading(self: &Arc<Self>, plan: &Plan, path: &Path) -> Result<Progress> {
         let segment = Arc::new(store::create_with(plan.settings)?);
-        let (shared, path) = (Arc::clone(self), path.to_owned());
+        // Weak: if nobody waits any more, the name is free at once.
+        let (shared, path) = (Arc::downgrade(self), path.to_owned());
         spawn("csm-snapshot", move || {
-            let read = shared.read(&segment, &path).and_then(|()| shared.take(segment));
-            shared.plan().reading = read.map_or_else(Reading::Failed, |_| Reading::Not);
-            shared.changed.notify_all();
+            let read = read(&shared, &segment, &path);
+            if let Some(shared) = shared.upgrade() {
+                let taken = read.and_then(|()| shared.take(segment));
+                shared.plan().reading = taken.map_or_else(Reading::Failed, |_| Reading::Not);
+                shared.changed.notify_all();
+            }
         })?;
         Ok(Progress { step: Step::Check, entries: 0, total: 0, bytes: 0 })
-    }
-
-    /// Reads the snapshot, and notes in the segment where its last member is to write the next one.
-    fn read(&self, segment: &Arc<Segment>, path: &Path) -> Result<()> {
-        let me = members::join(segment.region(), segment.layout(), self.process(), members::HUB)?;
-        let store = Store::new(Arc::clone(segment), me);
-        snapshot::read(&store, path, &mut |progress| {
-            self.plan().reading = Reading::Now(progress);
-        })?;
-        will::note_path(&store, path)?;
-        members::leave(segment.region(), segment.layout(), me)
     }
 
     /// Takes a slot of the segment for the hub, before anybody else can take the last one, and makes
@@ -249,4 +243,20 @@ impl Shared {
     fn plan(&self) -> MutexGuard<'_, Plan> {
         self.plan.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// Reads the snapshot, and notes in the segment where its last member is to write the next one.
+fn read(shared: &Weak<Shared>, segment: &Arc<Segment>, path: &Path) -> Result<()> {
+    let (region, layout) = (segment.region(), segment.layout());
+    let me = members::join(region, layout, ProcessId::current(), members::HUB)?;
+    let store = Store::new(Arc::clone(segment), me);
+    let stands = Origin::of(path);
+    let read = snapshot::read(&store, path, &mut |progress| {
+        if let Some(shared) = shared.upgrade() {
+            shared.plan().reading = Reading::Now(progress);
+        }
+    })?;
+    let origin = stands.filter(|_| read.is_some());
+    Will { path: path.to_owned(), origin }.write(&store)?;
+    members::leave(region, layout, me)
 }

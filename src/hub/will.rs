@@ -3,80 +3,166 @@
 //! Whoever leaves first frees its slot and then looks for others. So of two that leave at once at
 //! least one finds nobody; and of two that find nobody, the one that becomes the host writes. Who is
 //! admitted while it writes, and goes again, may have changed something: then it is written again.
+//!
+//! What stands where the snapshot goes, and is not what this memory began with, is put aside: nobody
+//! has read it.
 
+use super::group::Door;
+use super::message::{Reply, to_bytes};
 use super::replaced;
 use crate::entry::{Namespace, Tag, Value};
 use crate::error::Result;
+use crate::os::poll::{self, Interest};
 use crate::os::process::ProcessId;
 use crate::segment::Segment;
 use crate::segment::host;
 use crate::segment::members::{self, MemberId};
-use crate::snapshot;
+use crate::snapshot::{self, Origin};
 use crate::store::{self, Scratch, Store};
 use crate::sync::{Ordering, fence};
+use rustix::fd::AsFd as _;
 use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt as _;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+use std::thread::Builder;
+use std::time::Duration;
 
-/// A key of the package's own.
-const PATH: &[u8] = b"snapshot";
+/// A key of the package's own: the origin, and then the path.
+const WILL: &[u8] = b"snapshot";
+/// How often it is written again at most, because somebody has come, changed something and gone.
+const MOST_ROUNDS: u32 = 100;
+/// How often who answers the queue looks whether the snapshot is written.
+const LOOK_EVERY: Duration = Duration::from_millis(10);
 
-/// Notes where the last member is to write a snapshot, if that is not known yet.
-///
-/// # Errors
-/// Those of [`Store::set`].
-pub fn note_path(store: &Store, path: &Path) -> Result<()> {
-    let value = Value::bytes(Tag::Buffer, path.as_os_str().as_bytes());
-    if noted_path(store)?.is_none() {
-        store.set(&store.key_in(Namespace::PACKAGE, PATH, false)?, &value)?;
-    }
-    Ok(())
+/// Where a snapshot goes, and what stood there when the memory began with it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Will {
+    /// The file.
+    pub path: PathBuf,
+    /// `None`: the memory began with no file.
+    pub origin: Option<Origin>,
 }
 
-/// Where the last member is to write a snapshot, if anywhere.
-///
-/// # Errors
-/// [`crate::error::Error::Corrupted`].
-pub fn noted_path(store: &Store) -> Result<Option<PathBuf>> {
-    let mut scratch = Scratch::default();
-    let key = store.key_in(Namespace::PACKAGE, PATH, false)?;
-    let read = store.get(&key, &mut scratch)?;
-    Ok(read.map(|read| PathBuf::from(OsStr::from_bytes(scratch.bytes(read.length)))))
+impl Will {
+    /// What the last member is to do, if anything.
+    ///
+    /// # Errors
+    /// [`crate::error::Error::Corrupted`].
+    pub fn read(store: &Store) -> Result<Option<Self>> {
+        let mut scratch = Scratch::default();
+        let key = store.key_in(Namespace::PACKAGE, WILL, false)?;
+        let read = store.get(&key, &mut scratch)?;
+        let bytes = read.map(|read| scratch.bytes(read.length));
+        let parts = bytes.and_then(|bytes| bytes.split_first_chunk());
+        Ok(parts.map(|(origin, path)| Self {
+            path: PathBuf::from(OsStr::from_bytes(path)),
+            origin: Origin::from_bytes(origin),
+        }))
+    }
+
+    /// Notes it in the segment.
+    ///
+    /// # Errors
+    /// Those of [`Store::set`].
+    pub fn write(&self, store: &Store) -> Result<()> {
+        let path = self.path.as_os_str().as_bytes();
+        let bytes = [&Origin::to_bytes(self.origin)[..], path].concat();
+        let key = store.key_in(Namespace::PACKAGE, WILL, false)?;
+        store.set(&key, &Value::bytes(Tag::Buffer, &bytes))
+    }
 }
 
 /// Writes the snapshot, if this process was the last one to have a member. It has none any more, and
-/// no hub.
+/// no hub. Gives where it has put a file that this memory did not begin with.
 ///
 /// # Errors
-/// Those of [`snapshot::write`].
-pub fn execute(segment: &Arc<Segment>) -> Result<()> {
+/// Those of [`snapshot::write`] and [`snapshot::put_aside`].
+pub fn execute(segment: &Arc<Segment>, door: Option<&Door>) -> Result<Option<PathBuf>> {
     let (region, layout) = (segment.region(), segment.layout());
-    while !has_members(segment)? {
+    let mut kept = None;
+    for _ in 0..MOST_ROUNDS {
+        if has_members(segment)? {
+            break;
+        }
         let me = members::join(region, layout, ProcessId::current(), members::HUB)?;
-        let written = write_as(segment, me);
+        let written = write_as(segment, me, door, &mut kept);
         members::leave(region, layout, me)?;
+        // SeqCst: whoever has changed something and finds another host has gone by then, or is seen
+        // to have changed it.
+        fence(Ordering::SeqCst);
         match written? {
             Some(changes) if changes != store::changes(segment)? => {}
             _ => break,
         }
     }
-    Ok(())
+    Ok(kept)
 }
 
-/// As the host: gives what [`store::changes`] was when it began. `None`: another is the host, or there
-/// is nothing to do.
-fn write_as(segment: &Arc<Segment>, me: MemberId) -> Result<Option<u64>> {
+/// As the host: gives what [`store::changes`] is now, unless something has changed that is not written.
+/// `None`: another is the host, or there is nothing to do.
+fn write_as(
+    segment: &Arc<Segment>,
+    me: MemberId,
+    door: Option<&Door>,
+    kept: &mut Option<PathBuf>,
+) -> Result<Option<u64>> {
     let (region, layout) = (segment.region(), segment.layout());
     if !host::claim(region, layout, me, |host| replaced::is_gone(segment, host))? {
         return Ok(None);
     }
     let store = Store::new(Arc::clone(segment), me);
-    let changes = store::changes(segment)?;
-    let written = noted_path(&store)
-        .and_then(|path| path.map(|path| snapshot::write(&store, &path, &mut |_| {})).transpose());
+    let written = Will::read(&store).and_then(|will| {
+        let write = |will| answering(door, || write_once(&store, will, kept));
+        will.map(write).transpose()
+    });
     host::release(region, me)?;
-    Ok(written?.map(|_| changes))
+    written
+}
+
+fn write_once(store: &Store, will: Will, kept: &mut Option<PathBuf>) -> Result<u64> {
+    let changes = store::changes(store.segment())?;
+    let stands = Origin::of(&will.path);
+    if stands.is_some() && stands != will.origin {
+        *kept = Some(snapshot::put_aside(&will.path)?);
+    }
+    snapshot::write(store, &will.path, &mut |_| {})?;
+    // Who comes now, and leaves later, is to know this file. To note it is one change more.
+    let origin = Origin::of(&will.path);
+    Will { origin, ..will }.write(store)?;
+    Ok(changes.wrapping_add(1))
+}
+
+/// Tells whoever comes meanwhile to ask again: it has not long to wait, but longer than for a host
+/// that lives.
+fn answering<T>(door: Option<&Door>, write: impl FnOnce() -> T) -> T {
+    let is_done = AtomicBool::new(false);
+    std::thread::scope(|scope| {
+        if let Some(door) = door {
+            let answer = || {
+                while !is_done.load(Ordering::Relaxed) {
+                    answer_one(door);
+                }
+            };
+            // Without it, who comes waits in the queue.
+            let _ = Builder::new().name("csm-answer".into()).spawn_scoped(scope, answer);
+        }
+        let result = write();
+        // Relaxed: the scope waits for the thread.
+        is_done.store(true, Ordering::Relaxed);
+        result
+    })
+}
+
+fn answer_one(door: &Door) {
+    let came = poll::wait(&[(door.listener.as_fd(), Interest::Read)], Some(LOOK_EVERY));
+    if came.is_ok_and(|came| !came.is_empty())
+        && let Ok(Some(connection)) = door.listener.accept()
+    {
+        // Whoever it is: it says nothing of the memory.
+        let _ = connection.send(&to_bytes(&Reply::Reading { entries: 0, total: 0 }), &[]);
+    }
 }
 
 /// Whether anybody lives who may still change something.

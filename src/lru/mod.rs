@@ -213,6 +213,15 @@ impl Lru {
         Ok(true)
     }
 
+    /// Whether this member is the heir or measures.
+    ///
+    /// # Errors
+    /// As for [`Lru::measurer`].
+    pub fn has_duties(&self) -> Result<bool> {
+        let rules = rules::Rules::read(self.shard())?;
+        Ok([rules.heir, rules.measurer].contains(&Some(self.me)))
+    }
+
     /// What has become of the cache since this member chose these options. Looks without the latch.
     ///
     /// # Errors

@@ -11,6 +11,7 @@ use crate::store::Settings;
 use rustix::fd::OwnedFd;
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::sync::atomic::AtomicU32;
 use std::time::{Duration, Instant};
 
 /// Pauses between two attempts to become the host, while the former one is not yet seen to be dead,
@@ -18,6 +19,7 @@ use std::time::{Duration, Instant};
 const FIRST_PAUSE: Duration = Duration::from_millis(1);
 const LONGEST_PAUSE: Duration = Duration::from_millis(20);
 const AGAIN: Duration = Duration::from_millis(1);
+const READING: Duration = Duration::from_millis(5);
 
 /// What a group begins with.
 #[derive(Debug, Clone, Default)]
@@ -51,11 +53,12 @@ pub(super) fn of_primary(referral: Referral) -> Result<(GroupName, Beginnings)> 
 /// [`seek`].
 pub(super) fn join(
     name: &GroupName,
+    tries: &AtomicU32,
     beginnings: &Beginnings,
     deadline: Instant,
 ) -> Result<Option<Found>> {
     loop {
-        match seek(name, deadline)? {
+        match seek(name, tries, deadline)? {
             Sought::Begun(door) => {
                 let Beginnings { settings, snapshot } = beginnings.clone();
                 let hub = Hub::found(name.clone(), door.clone(), settings, snapshot)?;
@@ -63,8 +66,13 @@ pub(super) fn join(
             }
             Sought::There(connection, address) => {
                 ask(&connection);
-                if let Some(found) = answer(connection, address, deadline)? {
-                    return Ok(Some(found));
+                match answer(connection, address, deadline) {
+                    Ok(None) => {}
+                    // Who waits for that waits in peace.
+                    Err(Error::Reading { .. }) if Instant::now() + READING < deadline => {
+                        std::thread::sleep(READING);
+                    }
+                    found => return found,
                 }
             }
             Sought::Unknown => return Ok(None),
@@ -82,12 +90,13 @@ pub(super) fn join(
 /// As for [`join`].
 pub(super) fn wait_on(
     name: &GroupName,
+    tries: &AtomicU32,
     beginnings: &Beginnings,
     (connection, address): (Connection, String),
     deadline: Instant,
 ) -> Result<Option<Found>> {
     match answer(connection, address, deadline)? {
-        None => join(name, beginnings, deadline),
+        None => join(name, tries, beginnings, deadline),
         found => Ok(found),
     }
 }

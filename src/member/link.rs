@@ -20,6 +20,8 @@ use crate::os::spawn;
 use crate::segment::Segment;
 use crossbeam_channel::{Receiver, Sender, unbounded};
 use dashmap::DashMap;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::AtomicU32;
 use std::sync::{Arc, Condvar, LazyLock, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
@@ -75,6 +77,10 @@ struct Inner {
 #[derive(Debug)]
 pub(super) struct Link {
     way: Way,
+    /// How often a group was sought.
+    tries: AtomicU32,
+    /// The name that the primary has told to share by instead.
+    referred: Mutex<Option<String>>,
     inner: Mutex<Inner>,
     changed: Condvar,
     /// One asks for room at a time.
@@ -105,6 +111,8 @@ impl Link {
         let link = LINKS.entry(way.clone()).or_insert_with(|| {
             Arc::new(Self {
                 way,
+                tries: AtomicU32::new(0),
+                referred: Mutex::default(),
                 inner: Mutex::new(Inner { state: State::Apart, stays: 0 }),
                 changed: Condvar::new(),
                 asking: Mutex::default(),
@@ -150,9 +158,9 @@ impl Link {
             (State::Founding(door, hub), _) => Ok(Some(Found::Founding { door, hub })),
             (_, Way::Tree(name)) => tree::knock(name, deadline),
             (State::Queued(connection, address), Way::Group(name)) => {
-                group::wait_on(name, beginnings, (connection, address), deadline)
+                group::wait_on(name, &self.tries, beginnings, (connection, address), deadline)
             }
-            (_, Way::Group(name)) => group::join(name, beginnings, deadline),
+            (_, Way::Group(name)) => group::join(name, &self.tries, beginnings, deadline),
         };
         let settled = asked.and_then(|found| {
             found.map_or(Ok((State::Apart, Ok(None))), |found| self.settle(found, deadline))
@@ -169,6 +177,27 @@ impl Link {
         self.changed.notify_all();
         drop(inner);
         started.and(entered)
+    }
+
+    /// Waits for nothing any more: gives up its place in a queue, and a segment that is still being made.
+    /// Whoever else waits asks anew.
+    pub(super) fn let_go(&self) {
+        let mut inner = lock(&self.inner);
+        if matches!(inner.state, State::Queued(..) | State::Founding(..)) {
+            let state = std::mem::replace(&mut inner.state, State::Apart);
+            drop(inner);
+            drop(state);
+        }
+    }
+
+    /// The name that the primary has told to share by instead.
+    pub(super) fn referred(&self) -> Option<String> {
+        lock(&self.referred).clone()
+    }
+
+    /// All links of this process.
+    pub(super) fn all() -> Vec<Arc<Self>> {
+        LINKS.iter().map(|link| Arc::clone(&link)).collect()
     }
 
     /// Has the hub mend after the dead, and waits until it has.
@@ -202,6 +231,7 @@ impl Link {
                 Ok((State::Queued(connection, address), Ok(None)))
             }
             Found::Elsewhere(referral) => {
+                *lock(&self.referred) = Some(referral.name.clone());
                 Ok((State::Apart, Ok(Some(Entered::Elsewhere(referral)))))
             }
             Found::Founding { door, hub } => match hub.segment(deadline.min(soon())) {
@@ -308,19 +338,19 @@ impl Link {
     }
 
     /// An environment has left; with the last one, the process leaves the group.
-    fn leave(&self) -> Result<()> {
+    fn leave(&self) -> Result<Option<PathBuf>> {
         let (watched, state) = {
             let mut inner = lock(&self.inner);
             inner.stays = inner.stays.saturating_sub(1);
             if inner.stays > 0 || self.group().is_none() {
-                return Ok(());
+                return Ok(None);
             }
             let watched = match &inner.state {
                 State::Guest(watched, _) | State::Host(watched, _) | State::Alone(watched) => {
                     watched.leave();
                     Arc::clone(watched)
                 }
-                _ => return Ok(()),
+                _ => return Ok(None),
             };
             (watched, std::mem::replace(&mut inner.state, State::Busy))
         };
@@ -333,7 +363,7 @@ impl Link {
         }
         drop(state);
         // Nobody else can have the name meanwhile: what it is watched by has the listener.
-        let written = will::execute(&watched.segment);
+        let written = will::execute(&watched.segment, watched.door.as_ref());
         drop(watched);
         lock(&self.inner).state = State::Apart;
         self.changed.notify_all();
@@ -354,23 +384,29 @@ impl Stay {
         self.link.as_ref()
     }
 
-    /// Leaves.
+    /// Leaves. Gives where a file was put that stood in the place of the snapshot.
     ///
     /// # Errors
     /// What the snapshot cannot be written for.
-    pub(super) fn leave(mut self) -> Result<()> {
-        self.link.take().map_or(Ok(()), |link| link.leave())
+    pub(super) fn leave(mut self) -> Result<Option<PathBuf>> {
+        self.link.take().map_or(Ok(None), |link| link.leave())
     }
 }
 
 impl Drop for Stay {
     fn drop(&mut self) {
-        let left = self.link.take().map_or(Ok(()), |link| link.leave());
-        if let Err(error) = left {
-            // Nobody waits for an answer: the environment ends.
-            eprintln!("cluster-shared-memory: {error}");
+        // Nobody waits for an answer: the environment ends.
+        match self.link.take().map_or(Ok(None), |link| link.leave()) {
+            Ok(None) => {}
+            Ok(Some(kept)) => eprintln!("cluster-shared-memory: {}", kept_aside(&kept)),
+            Err(error) => eprintln!("cluster-shared-memory: {error}"),
         }
     }
+}
+
+/// For people.
+pub(super) fn kept_aside(kept: &Path) -> String {
+    format!("a snapshot that this memory had not begun with is kept as {}", kept.display())
 }
 
 /// A large snapshot is not waited for: whoever asks may have other things to do meanwhile.

@@ -14,6 +14,7 @@ mod waker;
 
 pub use group::Beginnings;
 pub use news::News;
+pub use tree::is_there;
 pub use waker::{Listener, Notice, Waker};
 
 use crate::error::{Error, Result};
@@ -25,6 +26,7 @@ use crate::os::process::ProcessId;
 use crate::segment::Segment;
 use crate::segment::members::{self, MemberId};
 use crate::store::Store;
+use crate::wake;
 use crate::watches::{self, Watches};
 use dashmap::DashMap;
 use link::{Entered, Link, Stay, Way};
@@ -210,14 +212,14 @@ impl Member {
         &self.waker
     }
 
-    /// Says goodbye. The last one of a group writes its snapshot.
+    /// Says goodbye. The last one of a group writes its snapshot; gives what people should know of that.
     ///
     /// # Errors
     /// Those of [`crate::snapshot::write`]; it has left all the same.
-    pub fn leave(mut self) -> Result<()> {
+    pub fn leave(mut self) -> Result<Option<String>> {
         let stay = self.stay.take();
         drop(self);
-        stay.map_or(Ok(()), Stay::leave)
+        Ok(stay.map_or(Ok(None), Stay::leave)?.map(|kept| link::kept_aside(&kept)))
     }
 }
 
@@ -231,12 +233,30 @@ impl Drop for Member {
         let given_up = locks::give_up_all(segment, me, me, PATIENCE)
             .and_then(|()| watches::end_all(segment, me, me, PATIENCE));
         // What cannot be given up now, for somebody is stopped under a latch, is left to the hub.
+        let had_duties = self.lru.has_duties().unwrap_or(false);
         // The slot was good when it was taken.
         let _ = match given_up {
             Ok(()) => members::leave(region, layout, me),
             Err(_) => members::abandon(region, layout, me),
         };
+        if had_duties {
+            // Another may take them over.
+            let _ = wake::rouse_all(segment, wake::REPAIRED);
+        }
     }
+}
+
+/// Has this process wait for no hub and no segment any more; who still wants one asks anew.
+pub fn let_go() {
+    for link in Link::all() {
+        link.let_go();
+    }
+}
+
+/// The name that the hub of this name has told its worker to share by instead.
+#[must_use]
+pub fn referred(name: &HubName) -> Option<String> {
+    Link::of(Way::Tree(name.clone())).referred()
 }
 
 /// Passes a notice on to all members of this process that have this mapping of the segment.

@@ -39,6 +39,17 @@ pub(super) fn knock(name: &HubName, deadline: Instant) -> Result<Option<Found>> 
     })
 }
 
+/// Whether the hub of this name is there, and whom this process expects; or may be, for its queue is
+/// full.
+#[must_use]
+pub fn is_there(name: &HubName) -> bool {
+    match Connection::open(&name.to_string(), Instant::now()) {
+        Ok(Some(connection)) => connection.peer().is_ok_and(|peer| check_hub(name, peer).is_ok()),
+        Ok(None) => false,
+        Err(error) => error.is_errno(Errno::AGAIN),
+    }
+}
+
 /// Asks again and again, less and less often, until a hub has the same segment; `None` if none ever
 /// can: the process that had the name is dead, and no other can have it.
 pub(super) fn find_again(name: &HubName, watched: &Watched) -> Option<Found> {

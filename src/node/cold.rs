@@ -22,6 +22,7 @@ method!(nonce, 0, read_nonce);
 method!(stats, 0, read_stats);
 method!(verify, 0, verify_segment);
 method!(close, 0, leave);
+method!(let_go, 0, let_go_of_hubs);
 method!(nothing, 0, do_nothing);
 
 /// `configure(maximumBytes, mode, logBytes)`; 0 leaves a setting as it is.
@@ -110,6 +111,13 @@ fn attach_environment(face: &Face, call: &Call<1>) -> Result<sys::napi_value> {
         }
         attached => call.new_number(f64::from(u8::from(attached?))),
     }
+}
+
+/// `letGo()`: this environment waits for no hub any more.
+#[expect(clippy::unnecessary_wraps, reason = "a method like the others")]
+fn let_go_of_hubs(face: &Face, _call: &Call<0>) -> Result<sys::napi_value> {
+    face.let_go();
+    Ok(ptr::null_mut())
 }
 
 /// `close()`.

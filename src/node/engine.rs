@@ -3,8 +3,9 @@
 use super::buffers::Buffers;
 use super::scope::{self, Scope, Taken};
 use crate::error::{Error, Result};
-use crate::hub::{self, Hub, HubName, will};
-use crate::member::{Member, Notice, Role};
+use crate::hub::will::Will;
+use crate::hub::{self, Hub, HubName};
+use crate::member::{self, Beginnings, Member, Notice, Role};
 use crate::store::{Place, Settings};
 
 use napi::bindgen_prelude::{
@@ -14,7 +15,7 @@ use napi::threadsafe_function::{ThreadsafeFunction, ThreadsafeFunctionCallMode};
 use napi::{Env, Status, sys};
 use serde_json::Value;
 use std::cell::{Cell, RefCell};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -92,7 +93,8 @@ impl Engine {
         env.add_env_cleanup_hook(engine as usize, |address| {
             // SAFETY: the box given up above, which nobody frees but this hook, once; no JavaScript
             // of the environment, and so no method of the engine, runs after it.
-            drop(unsafe { Box::from_raw(address as *mut Self) });
+            let engine = unsafe { Box::from_raw(address as *mut Self) };
+            engine.let_go();
         })?;
         // SAFETY: it lives until that hook, and only shared references to it are ever made.
         Ok(unsafe { &*engine })
@@ -150,7 +152,8 @@ impl Engine {
         }
         match scope::current(&self.scope) {
             Scope::Group(name) => Some(name),
-            Scope::Tree => None,
+            Scope::Tree if self.hub.is_some() => None,
+            Scope::Tree => HubName::expected().ok().and_then(|name| member::referred(&name)),
         }
     }
 
@@ -164,7 +167,7 @@ impl Engine {
             return Ok(true);
         }
         let expected = HubName::expected();
-        let has_primary = || expected.as_ref().is_ok_and(hub::is_there);
+        let has_primary = || expected.as_ref().is_ok_and(member::is_there);
         let mut taken = scope::take(&self.scope, self.hub, has_primary)?;
         let role = match (&taken.group, self.hub) {
             (Some(name), _) => Role::Group(name.clone(), taken.beginnings.clone()),
@@ -174,34 +177,43 @@ impl Engine {
         let Some(mut member) = Member::attach(&role, self.thread, timeout)? else {
             return Ok(false);
         };
-        taken.keep();
         if member.group().is_some() {
-            self.bring_along(&taken, &member)?;
+            self.bring_along(&taken, &member);
         }
         member.use_processors(self.processors);
         let (warn, news) = (Arc::clone(&self.warn), Arc::clone(&self.news));
         member.listen(Box::new(move |notices| pass_on(&warn, &news, notices)))?;
         state.member = Some(member);
+        taken.keep();
         Ok(true)
     }
 
-    /// Who joins others takes their memory as it is; but for where it is left in the end, if nobody
-    /// has said so yet.
-    fn bring_along(&self, taken: &Taken, member: &Member) -> Result<()> {
-        if let Some(path) = &taken.beginnings.snapshot {
-            will::note_path(member.store(), path)?;
-        }
-        let wanted = taken.beginnings.settings.layout()?;
+    /// Who joins others takes their memory as it is, and hears if it wanted another; but where that is
+    /// left in the end, it says, if nobody has.
+    fn bring_along(&self, taken: &Taken, member: &Member) {
+        let Beginnings { settings, snapshot } = &taken.beginnings;
         let has = member.store().segment().layout();
-        if taken.is_sized && (wanted.maximum, wanted.log) != (has.maximum, has.log) {
-            let message = format!(
+        if taken.is_sized
+            && let Ok(wanted) = settings.layout()
+            && (wanted.maximum, wanted.log) != (has.maximum, has.log)
+        {
+            self.tell(format!(
                 "The shared memory was made before, with a maximum of {} bytes and logs of {}: the {} \
                  and {} that are configured here do not count",
                 has.maximum, has.log, wanted.maximum, wanted.log
-            );
-            self.warn.call(message, ThreadsafeFunctionCallMode::NonBlocking);
+            ));
         }
-        Ok(())
+        if let Some(path) = snapshot {
+            match leave_in(path, member) {
+                Ok(None) => {}
+                Ok(Some(problem)) => self.tell(problem),
+                Err(error) => self.tell(format!("No snapshot is going to be written: {error}")),
+            }
+        }
+    }
+
+    fn tell(&self, message: String) {
+        self.warn.call(message, ThreadsafeFunctionCallMode::NonBlocking);
     }
 
     /// Leaves the segment for good.
@@ -211,7 +223,18 @@ impl Engine {
             state.is_closed = true;
             state.member.take()
         };
-        member.map_or(Ok(()), Member::leave)
+        member::let_go();
+        if let Some(problem) = member.map_or(Ok(None), Member::leave)? {
+            self.tell(problem);
+        }
+        Ok(())
+    }
+
+    /// Waits for no hub any more.
+    pub(super) fn let_go(&self) {
+        if self.state.borrow().member.is_none() {
+            member::let_go();
+        }
     }
 
     /// Tells JavaScript the tag of what was read.
@@ -271,6 +294,26 @@ impl Engine {
             .and_then(|error| env.throw(error));
         if thrown.is_err() {
             let _ = env.throw_error(message, Some(code));
+        }
+    }
+}
+
+/// The file that the last member is to write, if nobody has named one; gives what people should know.
+fn leave_in(path: &Path, member: &Member) -> Result<Option<String>> {
+    let there =
+        |what: &Path| format!("the snapshot of this shared memory goes to {}", what.display());
+    match Will::read(member.store())? {
+        Some(will) if will.path == path => Ok(None),
+        Some(will) => Ok(Some(format!("Others have said so before: {}", there(&will.path)))),
+        None => {
+            Will { path: path.to_owned(), origin: None }.write(member.store())?;
+            Ok(path.exists().then(|| {
+                format!(
+                    "{} was not read, for this shared memory was there before: it will be kept under \
+                     another name",
+                    path.display()
+                )
+            }))
         }
     }
 }

@@ -45,7 +45,6 @@ fn details(error: &Error) -> Value {
             json!({ "maximum": maximum })
         }
         Error::LayoutMismatch { ours, theirs } => json!({ "ours": ours, "theirs": theirs }),
-        Error::Reading { entries, total } => json!({ "entries": entries, "total": total }),
         Error::BadSize { size, minimum, maximum } => {
             json!({ "size": size, "minimum": minimum, "maximum": maximum })
         }
@@ -55,6 +54,7 @@ fn details(error: &Error) -> Value {
         | Error::BadName(_)
         | Error::NoHub(_)
         | Error::Refused(_)
+        | Error::Reading { .. }
         | Error::AlreadyOpen
         | Error::Closed => Value::Null,
     }

@@ -33,7 +33,7 @@ impl Deref for Face {
 }
 
 /// The methods of the object that `open` returns.
-const METHODS: [(&CStr, sys::napi_callback); 47] = [
+const METHODS: [(&CStr, sys::napi_callback); 48] = [
     (c"get", Some(hot::get)),
     (c"has", Some(hot::has)),
     (c"set", Some(hot::set)),
@@ -80,6 +80,7 @@ const METHODS: [(&CStr, sys::napi_callback); 47] = [
     (c"stats", Some(cold::stats)),
     (c"verify", Some(cold::verify)),
     (c"close", Some(cold::close)),
+    (c"letGo", Some(cold::let_go)),
     (c"nothing", Some(cold::nothing)),
 ];
 

@@ -2,7 +2,7 @@
 
 use crate::error::{Error, Result};
 use crate::hub::{GroupName, Hub, Referral};
-use crate::member::Beginnings;
+use crate::member::{self, Beginnings};
 use crate::store::Settings;
 use std::path::PathBuf;
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -88,6 +88,10 @@ impl Choice {
         change(&mut changed)?;
         changed.refer(default, hub)?;
         *self = changed;
+        if self.users == 0 {
+            // What is being waited for, or made, was as it was chosen before.
+            member::let_go();
+        }
         Ok(())
     }
 }

@@ -24,12 +24,15 @@ const SHOW_NAME_AND_UID: u32 = 0x41;
 const ATTRIBUTE_NAME: u16 = 0;
 const ATTRIBUTE_UID: u16 = 7;
 /// Bytes of the head of a message, and of what stands before its attributes.
+/// Where the type of a socket stands in what follows the head.
+const TYPE_AT: usize = 1;
+const SEQPACKET: u8 = 5;
 const HEAD: usize = 16;
 const BODY: usize = 16;
 
 const ANSWER_WITHIN: Duration = Duration::from_secs(1);
 
-/// The users that bound sockets belong to, by abstract name without its leading zero byte. Empty where
+/// The users that bound sockets of the type `SOCK_SEQPACKET` belong to, by abstract name without its leading zero byte. Empty where
 /// the kernel does not say (before Linux 5.3, or in some sandboxes).
 #[must_use]
 pub fn owners() -> HashMap<Vec<u8>, u32> {
@@ -81,8 +84,11 @@ fn take_in(mut messages: &[u8], owners: &mut HashMap<Vec<u8>, u32>) -> bool {
         if kind == DONE || kind == ERROR {
             return true;
         }
-        let attributes = messages.get(HEAD + BODY..length).unwrap_or_default();
-        owners.extend(owner_in(attributes));
+        // Sockets of another type may have the same name.
+        if messages.get(HEAD + TYPE_AT) == Some(&SEQPACKET) {
+            let attributes = messages.get(HEAD + BODY..length).unwrap_or_default();
+            owners.extend(owner_in(attributes));
+        }
         messages = messages.get(length.next_multiple_of(4)..).unwrap_or_default();
     }
     false
@@ -125,11 +131,24 @@ mod tests {
     }
 
     #[test]
+    fn a_socket_of_another_type_does_not_count() {
+        use std::os::linux::net::SocketAddrExt as _;
+        use std::os::unix::net::{SocketAddr, UnixDatagram, UnixListener};
+        let name = format!("csm-test.types.{}", std::process::id());
+        let address = SocketAddr::from_abstract_name(&name).unwrap();
+        let _datagrams = UnixDatagram::bind_addr(&address).unwrap();
+        let _stream = UnixListener::bind_addr(&address).unwrap();
+        assert_eq!(owners().get(name.as_bytes()), None);
+    }
+
+    #[test]
     fn what_is_cut_off_or_no_message_is_passed_over() {
         let mut whole = Vec::new();
         whole.extend(48_u32.to_ne_bytes());
         whole.extend(SOCK_DIAG_BY_FAMILY.to_ne_bytes());
-        whole.extend([0; 10 + BODY]);
+        whole.extend([0; 10]);
+        whole.extend([AF_UNIX, SEQPACKET]);
+        whole.extend([0; BODY - 2]);
         whole.extend([6, 0, 0, 0, 0, b'n', 0, 0]);
         whole.extend([8, 0, 7, 0, 1, 0, 0, 0]);
         let mut owners = HashMap::new();

@@ -76,25 +76,31 @@ impl Target {
         }
     }
 
-    /// Renames a file that cannot be used, and says so. None of those that were damaged before is
-    /// written over.
+    /// Renames a file that cannot be used, and says so.
     pub(super) fn keep_aside(&self, why: &str) -> Error {
+        match self.rename_to("damaged") {
+            Ok(aside) => {
+                let kept = Some(aside.display().to_string());
+                Error::Snapshot { file: self.name(), why: why.to_owned(), kept }
+            }
+            Err(reason) => self.refuse(&format!("{why}, and cannot be renamed: {reason}")),
+        }
+    }
+
+    /// Renames the file to `FILE.KIND-N`. None of those that were put aside before is written over.
+    pub(super) fn rename_to(&self, kind: &str) -> io::Result<PathBuf> {
         for number in 1..NAMES {
-            let aside = self.sibling(&format!(".damaged-{number}"));
+            let aside = self.sibling(&format!(".{kind}-{number}"));
             match rename_new(&self.path, &aside) {
                 Ok(()) => {
                     let _ = self.sync_folder();
-                    let kept = Some(aside.display().to_string());
-                    return Error::Snapshot { file: self.name(), why: why.to_owned(), kept };
+                    return Ok(aside);
                 }
                 Err(Errno::EXIST) => {}
-                Err(errno) => {
-                    let reason = io::Error::from(errno);
-                    return self.refuse(&format!("{why}, and cannot be renamed: {reason}"));
-                }
+                Err(errno) => return Err(errno.into()),
             }
         }
-        self.refuse(&format!("{why}, and {NAMES} others are kept already"))
+        Err(io::Error::other(format!("{NAMES} others are kept already")))
     }
 
     /// It was not read.
@@ -122,7 +128,7 @@ impl Target {
         Error::Snapshot { file: self.name(), why: why.to_owned(), kept: None }
     }
 
-    fn cannot(&self, what: &str, error: &io::Error) -> Error {
+    pub(super) fn cannot(&self, what: &str, error: &io::Error) -> Error {
         self.refuse(&format!("cannot {what}: {error}"))
     }
 

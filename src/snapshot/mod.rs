@@ -19,10 +19,12 @@
 mod draft;
 mod files;
 mod format;
+mod origin;
 mod read;
 mod record;
 mod write;
 
+pub use origin::{Origin, put_aside};
 pub use read::{ReadIn, read};
 pub use write::{Written, write};
 

@@ -21,6 +21,7 @@ use rustix::process::{Signal, geteuid};
 use std::collections::HashMap;
 use std::os::unix::process::CommandExt as _;
 use std::process::{Command, Stdio};
+use std::sync::atomic::AtomicU32;
 use std::sync::{Arc, Barrier};
 use std::time::{Duration, Instant};
 
@@ -277,7 +278,7 @@ fn of_many_threads_that_seek_at_once_one_begins() {
                 .map(|_| {
                     scope.spawn(|| {
                         barrier.wait();
-                        seek(&group, Instant::now() + WATCHDOG).unwrap()
+                        seek(&group, &AtomicU32::new(0), Instant::now() + WATCHDOG).unwrap()
                     })
                 })
                 .collect();
