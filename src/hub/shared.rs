@@ -158,7 +158,8 @@ impl Shared {
     }
 
     fn begin_reading(self: &Arc<Self>, plan: &Plan, path: &Path) -> Result<Progress> {
-        let segment = Arc::new(store::create_with(plan.settings)?);
+        let hash_key = snapshot::source(path).map(|source| source.hash_key);
+        let segment = Arc::new(store::create_keyed(plan.settings, hash_key)?);
         // Weak: if nobody waits any more, the name is free at once.
         let (shared, path) = (Arc::downgrade(self), path.to_owned());
         spawn("csm-snapshot", move || {

@@ -4,8 +4,8 @@
 //! least one finds nobody; and of two that find nobody, the one that becomes the host writes. Who is
 //! admitted while it writes, and goes again, may have changed something: then it is written again.
 //!
-//! What stands where the snapshot goes, and is not what this memory began with, is put aside: nobody
-//! has read it.
+//! What stands where the snapshot goes, and is neither what this memory began with nor what one of its
+//! members has written before, is put aside: nobody has read it.
 
 use super::group::Door;
 use super::message::{Reply, to_bytes};
@@ -16,7 +16,8 @@ use crate::os::poll::{self, Interest};
 use crate::os::process::ProcessId;
 use crate::segment::Segment;
 use crate::segment::host;
-use crate::segment::members::{self, MemberId};
+use crate::segment::layout;
+use crate::segment::members::{self, MemberId, MemberInfo};
 use crate::snapshot::{self, Origin};
 use crate::store::{self, Scratch, Store};
 use crate::sync::{Ordering, fence};
@@ -114,24 +115,23 @@ fn write_as(
     }
     let store = Store::new(Arc::clone(segment), me);
     let written = Will::read(&store).and_then(|will| {
-        let write = |will| answering(door, || write_once(&store, will, kept));
+        let write = |will: Will| answering(door, || write_once(&store, &will, kept));
         will.map(write).transpose()
     });
     host::release(region, me)?;
     written
 }
 
-fn write_once(store: &Store, will: Will, kept: &mut Option<PathBuf>) -> Result<u64> {
+fn write_once(store: &Store, will: &Will, kept: &mut Option<PathBuf>) -> Result<u64> {
     let changes = store::changes(store.segment())?;
     let stands = Origin::of(&will.path);
-    if stands.is_some() && stands != will.origin {
+    let source = snapshot::source(&will.path).map(|source| source.memory);
+    let is_ours = stands == will.origin || source == Some(store.segment().identity()?);
+    if stands.is_some() && !is_ours {
         *kept = Some(snapshot::put_aside(&will.path)?);
     }
     snapshot::write(store, &will.path, &mut |_| {})?;
-    // Who comes now, and leaves later, is to know this file. To note it is one change more.
-    let origin = Origin::of(&will.path);
-    Will { origin, ..will }.write(store)?;
-    Ok(changes.wrapping_add(1))
+    Ok(changes)
 }
 
 /// Tells whoever comes meanwhile to ask again: it has not long to wait, but longer than for a host
@@ -170,5 +170,7 @@ fn has_members(segment: &Segment) -> Result<bool> {
     // SeqCst: of two that free their slots and then look, one at least sees the other's free.
     fence(Ordering::SeqCst);
     let all = members::all(segment.region(), segment.layout())?;
-    Ok(all.iter().any(|info| info.thread != members::HUB && !info.is_dead()))
+    // A hub that takes its slot just now has not said yet that it is one.
+    let is_hub = |info: &MemberInfo| info.thread == members::HUB || info.id.slot() < layout::HUBS;
+    Ok(all.iter().any(|info| !is_hub(info) && !info.is_dead()))
 }

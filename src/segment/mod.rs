@@ -53,6 +53,14 @@ impl Segment {
         &self.layout
     }
 
+    /// A random number that no other segment has.
+    ///
+    /// # Errors
+    /// [`crate::error::Error::Corrupted`] never, for the header is there.
+    pub fn identity(&self) -> Result<u64> {
+        self.region.load(header::IDENTITY, Ordering::Relaxed)
+    }
+
     /// The random key of the hash of keys.
     #[inline]
     #[must_use]

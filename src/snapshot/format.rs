@@ -8,8 +8,10 @@
 //! 32  namespaces  how many are namespaces
 //! 40  versions    no shard has given a higher one
 //! 48  taken       when it was written, in ms since 1970
-//! 56  sums        CRC-32 of all that follows; of these 64 bytes, were this half 0
-//! 64  records     one behind the other
+//! 56  memory      the number of the segment that it was written from
+//! 64  hash key    with which that divided its keys among its shards, in two words
+//! 80  sums        CRC-32 of all that follows; of these 88 bytes, were this half 0
+//! 88  records     one behind the other
 //!     "csm-ends"
 //! ```
 //!
@@ -33,19 +35,24 @@ pub(super) struct Head {
     pub(super) namespaces: u64,
     pub(super) versions: u64,
     pub(super) taken_ms: u64,
+    pub(super) memory: u64,
+    pub(super) hash_key: (u64, u64),
     /// Checksum of what follows.
     pub(super) sum: u32,
 }
 
 impl Head {
-    pub(super) const BYTES: usize = 64;
+    pub(super) const BYTES: usize = 88;
 
     pub(super) fn to_bytes(self) -> [u8; Self::BYTES] {
         let (magic, sum) = (u64::from_le_bytes(MAGIC), u64::from(self.sum));
-        let Self { length, entries, namespaces, versions, taken_ms, .. } = self;
+        let Self { length, entries, namespaces, versions, taken_ms, memory, .. } = self;
+        let (first, second) = self.hash_key;
         let words = |sums| {
-            let words = [magic, FORMAT, length, entries, namespaces, versions, taken_ms, sums];
-            to_bytes::<8, { Head::BYTES }>(words)
+            to_bytes::<11, { Head::BYTES }>([
+                magic, FORMAT, length, entries, namespaces, versions, taken_ms, memory, first,
+                second, sums,
+            ])
         };
         words(sum | u64::from(crc32fast::hash(&words(sum))) << 32)
     }
@@ -56,8 +63,9 @@ impl Head {
         if front.len() < Self::BYTES {
             return Err(cut_off(""));
         }
-        let words = to_words::<8>(front);
-        let [magic, format, bytes, entries, namespaces, versions, taken_ms, sums] = words;
+        let words = to_words::<11>(front);
+        let [magic, format, bytes, entries, namespaces, versions, taken_ms, ..] = words;
+        let [.., memory, first, second, sums] = words;
         if magic != u64::from_le_bytes(MAGIC) {
             return Err(Flaw::damaged("it does not begin as a snapshot does"));
         }
@@ -67,7 +75,9 @@ impl Head {
         }
         #[expect(clippy::cast_possible_truncation, reason = "the lower half is meant")]
         let sum = sums as u32;
-        let head = Self { length: bytes, entries, namespaces, versions, taken_ms, sum };
+        let hash_key = (first, second);
+        let head =
+            Self { length: bytes, entries, namespaces, versions, taken_ms, memory, hash_key, sum };
         if head.to_bytes() != front || versions > MOST_VERSIONS {
             return Err(Flaw::damaged("the checksum of its head does not match"));
         }
@@ -112,6 +122,8 @@ mod tests {
         namespaces: 1,
         versions: MOST_VERSIONS,
         taken_ms: 4,
+        memory: 3,
+        hash_key: (2, 1),
         sum: u32::MAX,
     };
 
@@ -120,7 +132,7 @@ mod tests {
         let bytes = HEAD.to_bytes();
         assert_eq!(Head::read(&bytes, HEAD.length).unwrap(), HEAD);
         assert!(Head::read(&bytes, HEAD.length - 1).is_err());
-        assert!(Head::read(&bytes[..63], 63).is_err());
+        assert!(Head::read(&bytes[..87], 87).is_err());
         let beyond = Head { versions: MOST_VERSIONS + 1, ..HEAD };
         assert!(Head::read(&beyond.to_bytes(), HEAD.length).is_err());
         for bit in 0..bytes.len() * 8 {

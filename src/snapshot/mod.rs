@@ -25,7 +25,7 @@ mod record;
 mod write;
 
 pub use origin::{Origin, put_aside};
-pub use read::{ReadIn, read};
+pub use read::{ReadIn, Source, read, source};
 pub use write::{Written, write};
 
 use crate::clock;

@@ -67,13 +67,35 @@ pub fn read(
     Ok(Some(ReadIn { entries: entries - ended, ended, namespaces, bytes: length, taken_ms }))
 }
 
-/// Reads the file to its end, and stores nothing.
-fn check(found: &Found, progress: &mut dyn FnMut(Progress)) -> Result<Head, Flaw> {
+/// From which segment a snapshot was written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Source {
+    /// See [`crate::segment::Segment::identity`].
+    pub memory: u64,
+    /// With which it hashed its keys: in a segment of the same settings and the same key, what has
+    /// found room finds it again.
+    pub hash_key: (u64, u64),
+}
+
+/// Where the snapshot `path` comes from; `None` if there is none that could be read.
+#[must_use]
+pub fn source(path: &Path) -> Option<Source> {
+    let found = Target::of(path).ok()?.open().ok()??;
+    let Head { memory, hash_key, .. } = head_of(&found).ok()?;
+    Some(Source { memory, hash_key })
+}
+
+fn head_of(found: &Found) -> Result<Head, Flaw> {
     let mut front = Vec::with_capacity(Head::BYTES);
     let mut file = &found.file;
     file.seek(SeekFrom::Start(0))?;
     file.take(Head::BYTES as u64).read_to_end(&mut front)?;
-    let head = Head::read(&front, found.length)?;
+    Head::read(&front, found.length)
+}
+
+/// Reads the file to its end, and stores nothing.
+fn check(found: &Found, progress: &mut dyn FnMut(Progress)) -> Result<Head, Flaw> {
+    let head = head_of(found)?;
     let news = News::new(progress, Step::Check, head.entries);
     walk(found, &head, news, |_| Ok(()))?;
     Ok(head)
@@ -181,7 +203,8 @@ mod tests {
         summing.write_all(&END).unwrap();
         let (body, bytes, sum) = summing.into_parts();
         let length = bytes + Head::BYTES as u64;
-        let head = Head { length, entries, namespaces, versions: 1, taken_ms: 1, sum };
+        let (versions, taken_ms, memory, hash_key) = (1, 1, 1, (1, 1));
+        let head = Head { length, entries, namespaces, versions, taken_ms, memory, hash_key, sum };
         let mut file = File::from(memfd_create("snapshot", MemfdFlags::CLOEXEC).unwrap());
         file.write_all(&head.to_bytes()).unwrap();
         file.write_all(&body).unwrap();

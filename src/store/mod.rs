@@ -25,7 +25,7 @@ use crate::heap::{self, pages};
 use crate::log;
 use crate::segment::Segment;
 use crate::segment::host;
-use crate::segment::layout::{LOG_RECORD, Layout, header, member, namespace, shard};
+use crate::segment::layout::{LOG_RECORD, Layout, domain, header, member, namespace, shard};
 use crate::segment::members::{self, MemberId};
 use crate::shard::Shard;
 use crate::sync::Ordering;
@@ -86,7 +86,16 @@ pub fn create(maximum: u64) -> Result<Segment> {
 /// # Errors
 /// See [`Segment::create`].
 pub fn create_with(settings: Settings) -> Result<Segment> {
-    let segment = Segment::create(settings.layout()?)?;
+    create_keyed(settings, None)
+}
+
+/// As [`create_with`]; keys are hashed with the given key, if one is, and so divided among the shards
+/// as in another segment of the same settings.
+///
+/// # Errors
+/// See [`Segment::create`].
+pub fn create_keyed(settings: Settings, hash_key: Option<(u64, u64)>) -> Result<Segment> {
+    let segment = Segment::create(settings.layout()?, hash_key)?;
     heap::format(&segment)?;
     table::format(&segment)?;
     segment.region().store(header::MODE, settings.mode, Ordering::Relaxed)?;
@@ -94,15 +103,19 @@ pub fn create_with(settings: Settings) -> Result<Segment> {
     Ok(segment)
 }
 
-/// A number that is another one after any change of an entry.
+/// A number that is another one after any change of an entry or of a namespace's bound.
 ///
 /// # Errors
 /// [`crate::error::Error::Corrupted`] never, for the shards are there.
 pub fn changes(segment: &Segment) -> Result<u64> {
     let layout = segment.layout();
-    (0..layout.shards).try_fold(0, |sum: u64, number| {
-        let version = layout.shard(number).add(shard::VERSION);
-        Ok(sum.wrapping_add(segment.region().load(version, Ordering::Acquire)?))
+    // Numbers change in place by a version, all else by an intent.
+    let of_shards = (0..layout.shards).flat_map(|number| {
+        [shard::VERSION, domain::SEQUENCE].map(|field| layout.shard(number).add(field))
+    });
+    let bounds = Namespace::named().map(|it| layout.namespace_bound(it.number()));
+    of_shards.chain(bounds).try_fold(0, |sum: u64, word| {
+        Ok(sum.wrapping_add(segment.region().load(word, Ordering::Acquire)?))
     })
 }
 

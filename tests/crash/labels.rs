@@ -79,12 +79,8 @@ fn named(names: Names, at: u64) -> Option<String> {
 pub(crate) fn classify(segment: &Segment, image: &Image, offset: u64) -> String {
     let layout = segment.layout();
     let at = |start: Offset| offset.wrapping_sub(start.bytes());
-    if offset < PAGE {
-        return in_header(offset);
-    }
-    if at(layout.member(0)) < MEMBERS * member::BYTES {
-        let field = at(layout.member(0)) % member::BYTES;
-        return named(MEMBER, field).unwrap_or_else(|| format!("member+{field}"));
+    if let Some(name) = in_front(segment, offset) {
+        return name;
     }
     if at(layout.shard(0)) < (layout.cache() + 1) * shard::BYTES {
         let field = at(layout.shard(0)) % shard::BYTES;
@@ -111,6 +107,17 @@ pub(crate) fn classify(segment: &Segment, image: &Image, offset: u64) -> String 
         return format!("log.{part}");
     }
     in_area(segment, image, offset)
+}
+
+/// What a word of the header or of a member is.
+pub(crate) fn in_front(segment: &Segment, offset: u64) -> Option<String> {
+    if offset < PAGE {
+        return Some(in_header(offset));
+    }
+    let at = offset.wrapping_sub(segment.layout().member(0).bytes());
+    let field = at % member::BYTES;
+    let name = || named(MEMBER, field).unwrap_or_else(|| format!("member+{field}"));
+    (at < MEMBERS * member::BYTES).then(name)
 }
 
 fn in_domain(name: &str, field: u64) -> Option<String> {

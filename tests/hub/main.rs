@@ -10,5 +10,6 @@ mod admission;
 mod deaths;
 mod family;
 mod group;
+mod leaving;
 mod loss;
 mod memory;

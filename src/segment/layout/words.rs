@@ -29,6 +29,8 @@ pub mod header {
     pub const LOG: Offset = MAGIC.word(10);
     /// The member that hosts the hub, or 0; see `segment::host`.
     pub const HOST: Offset = MAGIC.word(11);
+    /// A random number that no other segment has.
+    pub const IDENTITY: Offset = MAGIC.word(12);
     /// The domain (latch, sequence, intent) of the page area; see [`super::domain`].
     pub const PAGES_DOMAIN: Offset = Offset::new(256);
     /// 32 words: for each power of two of pages, where to look for such a run first.
