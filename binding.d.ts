@@ -147,5 +147,6 @@ export interface Engine extends Face {
   /** JSON text of the figures that `Stats` in index.d.ts describes. */
   stats(): string;
   /** Detaches this environment; what is called later throws ERR_CLOSED. */
-  close(): void;
+  /** What people should know of it, if anything. */
+  close(): string | undefined;
 }

@@ -276,9 +276,12 @@ declare namespace memory {
     /** Which rule is broken, and at which offset of the memory. */
     what?: string;
     at?: number;
-    /** The layout of this version of the package, and that of the primary's. */
+    /** The layout of this version of the package, and that of the others. */
     ours?: number;
     theirs?: number;
+    /** The snapshot, and what a damaged one is called now; null: nothing was moved. */
+    file?: string;
+    kept?: string | null;
     /** What the key holds instead of a number, in words. */
     type?: string;
     /** The call that the operating system refused, and its error number. */
@@ -624,7 +627,9 @@ declare namespace memory {
     /**
      * Leaves the shared memory; whatever is called later fails with `ERR_CLOSED`, and so does what
      * waits for a lock. The values stay for the others. The end of the process or thread does the
-     * same. Never fails; a second time it does nothing.
+     * same; where processes share by a name, before listeners of 'exit' that were added after it had
+     * joined. A second time it does nothing. Fails with `ERR_SNAPSHOT` if this was the last one and the
+     * snapshot cannot be written; it has left all the same.
      */
     close(): Promise<void>;
 

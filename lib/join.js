@@ -23,6 +23,8 @@ const { STATUS, newStatus } = require('./status.js');
 const ANSWER_MS = 100;
 /** In a group: its place in the queue is kept, so there is no haste. */
 const GROUP_ANSWER_MS = 10;
+/** When it joins by itself: nothing has begun yet, and whoever starts it may take it for ready soon. */
+const FIRST_ANSWER_MS = 250;
 /** The same for a call that cannot wait in another way. */
 const LONG_ANSWER_MS = 1000;
 const PATIENCE_MS = 5000;
@@ -184,7 +186,8 @@ class Join {
   /** Leaves the memory; throws if the snapshot cannot be written. */
   leave() {
     if (this.#atExit !== undefined) process.off('exit', this.#atExit);
-    this.engine.close();
+    const problem = this.engine.close();
+    if (problem !== undefined) this.#warn(new Error(problem));
   }
 
   // A process that nobody has asked anything yet is a member all the same: else an application that is
@@ -193,15 +196,15 @@ class Join {
   #joinSoon() {
     if (this.name === '' || !threads.isMainThread || this.#joinsIdly) return;
     this.#joinsIdly = true;
-    setImmediate(() => this.#joinIdly(LONGEST_PAUSE_MS)).unref();
+    setImmediate(() => this.#joinIdly(LONGEST_PAUSE_MS, FIRST_ANSWER_MS)).unref();
   }
 
-  /** @param {number} pauseMs */
-  #joinIdly(pauseMs) {
+  /** @param {number} pauseMs @param {number} [answerMs] */
+  #joinIdly(pauseMs, answerMs) {
     this.#joinsIdly = false;
     if (this.#closed || this.attached || this.name === '') return;
     try {
-      if (this.#waiting.length === 0 && this.#attach()) return;
+      if (this.#waiting.length === 0 && this.#attach(answerMs)) return;
     } catch (error) {
       // Another failure is met again by whoever asks; this one has left an empty memory behind.
       if (/** @type {any} */ (error).code !== 'ERR_SNAPSHOT') return;

@@ -16,6 +16,8 @@ const { Space, answer } = require('./space.js');
 const MODES = ['json', 'advanced'];
 /** Bytes of the path of a snapshot: a primary tells it to its workers in one message. */
 const LONGEST_PATH = 1024;
+/** Bytes of its name: files beside it have longer ones. */
+const LONGEST_FILE = 220;
 /** Units of a namespace's name. */
 const LONGEST_NAME = 200;
 
@@ -145,8 +147,12 @@ function toFile(snapshot) {
     throw wrongType('"snapshot" option', 'of type string', snapshot);
   // Whoever leaves last may be in another folder.
   const file = path.resolve(snapshot);
-  if (snapshot === '' || file.includes('\0') || Buffer.byteLength(file) > LONGEST_PATH) {
-    throw wrongValue('"snapshot" option', `a path of at most ${LONGEST_PATH} bytes`, snapshot);
+  const isShort =
+    Buffer.byteLength(file) <= LONGEST_PATH &&
+    Buffer.byteLength(path.basename(file)) <= LONGEST_FILE;
+  if (snapshot === '' || file.includes('\0') || !isShort) {
+    const expected = `a path of at most ${LONGEST_PATH} bytes, ${LONGEST_FILE} of them for the name`;
+    throw wrongValue('"snapshot" option', expected, snapshot);
   }
   return file;
 }

@@ -122,6 +122,8 @@ pub enum Error {
         why: String,
         /// What the damaged file is called now; `None`: nothing was moved.
         kept: Option<String>,
+        /// Whether a larger segment might have room for it.
+        is_too_large: bool,
     },
     /// The operating system refused a call.
     #[error("{call} failed: {source}", source = rustix::io::Errno::from_raw_os_error(*errno))]

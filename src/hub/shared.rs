@@ -22,6 +22,9 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, OnceLock, PoisonError, Weak};
 use std::time::Instant;
 
+/// One of so many parts of the maximum is what a snapshot may need beyond it.
+const ROOM_TO_FIT: u64 = 4;
+
 /// The segment, and the hub's own slot in it.
 #[derive(Debug)]
 pub(super) struct Opened {
@@ -158,14 +161,12 @@ impl Shared {
     }
 
     fn begin_reading(self: &Arc<Self>, plan: &Plan, path: &Path) -> Result<Progress> {
-        let hash_key = snapshot::source(path).map(|source| source.hash_key);
-        let segment = Arc::new(store::create_keyed(plan.settings, hash_key)?);
         // Weak: if nobody waits any more, the name is free at once.
-        let (shared, path) = (Arc::downgrade(self), path.to_owned());
+        let (shared, path, settings) = (Arc::downgrade(self), path.to_owned(), plan.settings);
         spawn("csm-snapshot", move || {
-            let read = read(&shared, &segment, &path);
+            let read = read(&shared, settings, &path);
             if let Some(shared) = shared.upgrade() {
-                let taken = read.and_then(|()| shared.take(segment));
+                let taken = read.and_then(|segment| shared.take(segment));
                 shared.plan().reading = taken.map_or_else(Reading::Failed, |_| Reading::Not);
                 shared.changed.notify_all();
             }
@@ -246,18 +247,33 @@ impl Shared {
     }
 }
 
+/// Makes a segment of what is in the snapshot. A memory that was full may have used its room better than
+/// it is used here: then the next one may be a little larger.
+fn read(shared: &Weak<Shared>, settings: Settings, path: &Path) -> Result<Arc<Segment>> {
+    let larger =
+        Settings { maximum: settings.maximum + settings.maximum / ROOM_TO_FIT, ..settings };
+    read_into(shared, settings, path).or_else(|error| match error {
+        Error::Snapshot { is_too_large: true, .. } => read_into(shared, larger, path),
+        error => Err(error),
+    })
+}
+
 /// Reads the snapshot, and notes in the segment where its last member is to write the next one.
-fn read(shared: &Weak<Shared>, segment: &Arc<Segment>, path: &Path) -> Result<()> {
+fn read_into(shared: &Weak<Shared>, settings: Settings, path: &Path) -> Result<Arc<Segment>> {
+    let segment = Arc::new(store::create_with(settings)?);
     let (region, layout) = (segment.region(), segment.layout());
     let me = members::join(region, layout, ProcessId::current(), members::HUB)?;
-    let store = Store::new(Arc::clone(segment), me);
+    let store = Store::new(Arc::clone(&segment), me);
     let stands = Origin::of(path);
-    let read = snapshot::read(&store, path, &mut |progress| {
+    let is_wanted = || shared.strong_count() > 0;
+    let read = snapshot::read_for(&store, path, &is_wanted, &mut |progress| {
         if let Some(shared) = shared.upgrade() {
             shared.plan().reading = Reading::Now(progress);
         }
     })?;
     let origin = stands.filter(|_| read.is_some());
     Will { path: path.to_owned(), origin }.write(&store)?;
-    members::leave(region, layout, me)
+    members::leave(region, layout, me)?;
+    drop(store);
+    Ok(segment)
 }

@@ -79,7 +79,7 @@ impl Will {
 /// no hub. Gives where it has put a file that this memory did not begin with.
 ///
 /// # Errors
-/// Those of [`snapshot::write`] and [`snapshot::put_aside`].
+/// Those of [`snapshot::replace`].
 pub fn execute(segment: &Arc<Segment>, door: Option<&Door>) -> Result<Option<PathBuf>> {
     let (region, layout) = (segment.region(), segment.layout());
     let mut kept = None;
@@ -124,13 +124,10 @@ fn write_as(
 
 fn write_once(store: &Store, will: &Will, kept: &mut Option<PathBuf>) -> Result<u64> {
     let changes = store::changes(store.segment())?;
-    let stands = Origin::of(&will.path);
-    let source = snapshot::source(&will.path).map(|source| source.memory);
-    let is_ours = stands == will.origin || source == Some(store.segment().identity()?);
-    if stands.is_some() && !is_ours {
-        *kept = Some(snapshot::put_aside(&will.path)?);
-    }
-    snapshot::write(store, &will.path, &mut |_| {})?;
+    let memory = store.segment().identity()?;
+    let is_ours = |origin, source| Some(origin) == will.origin || source == Some(memory);
+    let (_, replaced) = snapshot::replace(store, &will.path, &is_ours, &mut |_| {})?;
+    *kept = replaced.or(kept.take());
     Ok(changes)
 }
 

@@ -57,6 +57,7 @@ pub(super) fn join(
     beginnings: &Beginnings,
     deadline: Instant,
 ) -> Result<Option<Found>> {
+    let mut reading = None;
     loop {
         match seek(name, tries, deadline)? {
             Sought::Begun(door) => {
@@ -69,16 +70,21 @@ pub(super) fn join(
                 match answer(connection, address, deadline) {
                     Ok(None) => {}
                     // Who waits for that waits in peace.
-                    Err(Error::Reading { .. }) if Instant::now() + READING < deadline => {
-                        std::thread::sleep(READING);
+                    Err(error @ Error::Reading { .. }) => {
+                        reading = Some(error);
+                        std::thread::sleep(
+                            READING.min(deadline.saturating_duration_since(Instant::now())),
+                        );
                     }
+                    // In the queue again, it is still waited for that.
+                    Ok(Some(Found::Queued(..))) if reading.is_some() => {}
                     found => return found,
                 }
             }
-            Sought::Unknown => return Ok(None),
+            Sought::Unknown => {}
         }
         if Instant::now() >= deadline {
-            return Ok(None);
+            return reading.map_or(Ok(None), Err);
         }
         std::thread::sleep(AGAIN);
     }

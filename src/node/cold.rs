@@ -120,10 +120,12 @@ fn let_go_of_hubs(face: &Face, _call: &Call<0>) -> Result<sys::napi_value> {
     Ok(ptr::null_mut())
 }
 
-/// `close()`.
-fn leave(face: &Face, _call: &Call<0>) -> Result<sys::napi_value> {
-    face.close()?;
-    Ok(ptr::null_mut())
+/// `close()`: what people should know of it, if anything.
+fn leave(face: &Face, call: &Call<0>) -> Result<sys::napi_value> {
+    match face.close()? {
+        None => Ok(ptr::null_mut()),
+        Some(problem) => call.new_utf16(&problem.encode_utf16().collect::<Vec<_>>()),
+    }
 }
 
 /// `stats()`: JSON text.

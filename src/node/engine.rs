@@ -216,18 +216,15 @@ impl Engine {
         self.warn.call(message, ThreadsafeFunctionCallMode::NonBlocking);
     }
 
-    /// Leaves the segment for good.
-    pub(super) fn close(&self) -> Result<()> {
+    /// Leaves the segment for good; gives what people should know.
+    pub(super) fn close(&self) -> Result<Option<String>> {
         let member = {
             let mut state = self.state.borrow_mut();
             state.is_closed = true;
             state.member.take()
         };
         member::let_go();
-        if let Some(problem) = member.map_or(Ok(None), Member::leave)? {
-            self.tell(problem);
-        }
-        Ok(())
+        member.map_or(Ok(None), Member::leave)
     }
 
     /// Waits for no hub any more.

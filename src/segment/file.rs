@@ -10,16 +10,16 @@ use rustix::fd::{AsFd, BorrowedFd, OwnedFd};
 use rustix::rand::{GetRandomFlags, getrandom};
 
 impl Segment {
-    /// Makes a new segment. Everything in it is zero, but for its identity and the key of the hash: a
-    /// random one, if none is given. It can be attached to once it is [published](Self::publish).
+    /// Makes a new segment. Everything in it is zero, but for its identity and the key of the hash; it
+    /// can be attached to once it is [published](Self::publish).
     ///
     /// # Errors
     /// [`Error::OutOfMemory`] if not even its fixed part finds memory; [`Error::System`].
-    pub fn create(layout: Layout, hash_key: Option<(u64, u64)>) -> Result<Self> {
+    pub fn create(layout: Layout) -> Result<Self> {
         let file = fd::create_sealed("cluster-shared-memory", layout.length)?;
         let mut segment = Self::map(file, layout)?;
         segment.back(0, segment.layout.fixed_bytes())?;
-        segment.mark(hash_key)?;
+        segment.mark()?;
         Ok(segment)
     }
 
@@ -73,14 +73,13 @@ impl Segment {
         Ok(Self { file, region, layout, hash_key })
     }
 
-    /// Its identity, and the key that every member hashes with.
-    fn mark(&mut self, hash_key: Option<(u64, u64)>) -> Result<()> {
+    /// Its identity, and the random key that every member hashes with.
+    fn mark(&mut self) -> Result<()> {
         let mut bytes = [[0; 8]; 3];
         for word in &mut bytes {
             getrandom(word, GetRandomFlags::empty()).map_err(Error::system("getrandom"))?;
         }
         let [identity, first, second] = bytes.map(u64::from_le_bytes);
-        let (first, second) = hash_key.unwrap_or((first, second));
         self.hash_key = (first, second);
         let store = |at, word| self.region.store(at, word, Ordering::Relaxed);
         store(header::IDENTITY, identity)?;

@@ -77,7 +77,7 @@ impl Segment {
     ///
     /// # Errors
     /// None.
-    pub fn create(mut layout: Layout, _hash_key: Option<(u64, u64)>) -> Result<Self> {
+    pub fn create(mut layout: Layout) -> Result<Self> {
         (layout.log_records, layout.log_bytes) = (LOG_RECORDS, LOG_BYTES);
         let region = Region::modelled(layout.length, WORDS);
         Ok(Self { region, layout, hash_key: (1, 2) })

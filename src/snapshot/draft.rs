@@ -5,14 +5,20 @@
 //! of its pid, and whoever reads or writes the snapshot next removes it.
 
 use super::Flaw;
-use super::files::{NAMES, Target};
+use super::files::{NAMES, Target, exchange, rename_new};
+use super::origin::Origin;
+use super::read::source;
 use crate::error::Result;
 use rustix::fs::{FlockOperation, Mode, OFlags};
 use rustix::io::Errno;
 use std::ffi::OsStr;
 use std::fs::File;
+use std::io;
 use std::os::unix::ffi::OsStrExt as _;
 use std::path::{Path, PathBuf};
+
+/// How often it is tried while others come and go.
+const TRIES: u32 = 100;
 
 /// A file that is being written. It is gone at the end, unless it was published.
 #[derive(Debug)]
@@ -28,17 +34,57 @@ impl Draft<'_> {
         &self.file
     }
 
-    /// Puts it in the place of the snapshot that is there, once the disk has it.
-    pub(super) fn publish(mut self) -> Result<()> {
+    /// Puts it in the place of the snapshot that is there, once the disk has it. What is not ours is kept
+    /// under another name: gives that.
+    pub(super) fn publish(
+        mut self,
+        is_ours: &dyn Fn(Origin, Option<u64>) -> bool,
+    ) -> Result<Option<PathBuf>> {
         let target = self.target;
-        self.file
-            .sync_all()
-            .and_then(|()| std::fs::rename(&self.path, &target.path))
-            .map_err(|error| target.unwritten(Flaw::Io(error)))?;
-        self.is_published = true;
+        let placed = self.file.sync_all().and_then(|()| self.take_its_place(is_ours));
+        let kept = placed.map_err(|error| target.unwritten(Flaw::Io(error)))?;
         target.sync_folder().map_err(|error| {
             target.refuse(&format!("was written, but may not outlast a loss of power: {error}"))
-        })
+        })?;
+        Ok(kept)
+    }
+
+    /// Whatever comes and goes there meanwhile, nothing is lost that is not ours.
+    fn take_its_place(
+        &mut self,
+        is_ours: &dyn Fn(Origin, Option<u64>) -> bool,
+    ) -> io::Result<Option<PathBuf>> {
+        let target = self.target;
+        let mut kept = None;
+        for _ in 0..TRIES {
+            let placed = match Origin::of(&target.path) {
+                Some(origin) if is_ours(origin, source(&target.path)) => {
+                    exchange(&self.path, &target.path)
+                }
+                stands => {
+                    if stands.is_some() {
+                        kept = Some(target.rename_to("replaced")?);
+                    }
+                    rename_new(&self.path, &target.path)
+                }
+            };
+            match placed {
+                Ok(()) => {}
+                Err(Errno::EXIST | Errno::NOENT) => continue,
+                Err(errno) => return Err(errno.into()),
+            }
+            // What has its own place now, if anything, is what it was exchanged for.
+            match Origin::of(&self.path) {
+                Some(origin) if !is_ours(origin, source(&self.path)) => {
+                    kept = Some(target.rename_from(&self.path, "replaced")?);
+                }
+                Some(_) => std::fs::remove_file(&self.path)?,
+                None => {}
+            }
+            self.is_published = true;
+            return Ok(kept);
+        }
+        Err(io::Error::other("others write it all the time"))
     }
 }
 

@@ -18,6 +18,8 @@ use std::path::{Path, PathBuf};
 
 /// How many names are tried.
 pub(super) const NAMES: u32 = 10_000;
+/// Bytes of a file's name: what is beside it has longer ones, and file systems take 255.
+const LONGEST_NAME: usize = 220;
 /// Everybody may write.
 const BY_ALL: u32 = 0o002;
 
@@ -38,8 +40,11 @@ pub(super) struct Found {
 impl Target {
     pub(super) fn of(path: &Path) -> Result<Self> {
         let mut target = Self { path: path.to_owned(), folder: PathBuf::from(".") };
-        if path.file_name().is_none() {
+        let Some(name) = path.file_name() else {
             return Err(target.refuse("is no name of a file"));
+        };
+        if name.len() > LONGEST_NAME {
+            return Err(target.refuse(&format!("has a name of more than {LONGEST_NAME} bytes")));
         }
         if let Some(folder) = path.parent().filter(|folder| !folder.as_os_str().is_empty()) {
             folder.clone_into(&mut target.folder);
@@ -81,7 +86,12 @@ impl Target {
         match self.rename_to("damaged") {
             Ok(aside) => {
                 let kept = Some(aside.display().to_string());
-                Error::Snapshot { file: self.name(), why: why.to_owned(), kept }
+                Error::Snapshot {
+                    file: self.name(),
+                    why: why.to_owned(),
+                    kept,
+                    is_too_large: false,
+                }
             }
             Err(reason) => self.refuse(&format!("{why}, and cannot be renamed: {reason}")),
         }
@@ -89,9 +99,14 @@ impl Target {
 
     /// Renames the file to `FILE.KIND-N`. None of those that were put aside before is written over.
     pub(super) fn rename_to(&self, kind: &str) -> io::Result<PathBuf> {
+        self.rename_from(&self.path, kind)
+    }
+
+    /// The same of what has its place under another name.
+    pub(super) fn rename_from(&self, path: &Path, kind: &str) -> io::Result<PathBuf> {
         for number in 1..NAMES {
             let aside = self.sibling(&format!(".{kind}-{number}"));
-            match rename_new(&self.path, &aside) {
+            match rename_new(path, &aside) {
                 Ok(()) => {
                     let _ = self.sync_folder();
                     return Ok(aside);
@@ -109,7 +124,8 @@ impl Target {
             Flaw::Damaged(_) => self.refuse("was changed while it was read"),
             Flaw::Io(error) => self.cannot("be read", &error),
             Flaw::Store(error @ Error::OutOfMemory { .. }) => {
-                self.refuse(&format!("does not fit: {error}"))
+                let (file, why) = (self.name(), format!("does not fit: {error}"));
+                Error::Snapshot { file, why, kept: None, is_too_large: true }
             }
             Flaw::Store(error) => error,
         }
@@ -125,10 +141,10 @@ impl Target {
     }
 
     pub(super) fn refuse(&self, why: &str) -> Error {
-        Error::Snapshot { file: self.name(), why: why.to_owned(), kept: None }
+        Error::Snapshot { file: self.name(), why: why.to_owned(), kept: None, is_too_large: false }
     }
 
-    pub(super) fn cannot(&self, what: &str, error: &io::Error) -> Error {
+    fn cannot(&self, what: &str, error: &io::Error) -> Error {
         self.refuse(&format!("cannot {what}: {error}"))
     }
 
@@ -177,8 +193,16 @@ fn distrust(stat: &Stat) -> Option<String> {
     (stat.st_mode & BY_ALL != 0).then(|| "could have been written by anybody (mode o+w)".into())
 }
 
+/// Lets two files have each other's name; where the file system cannot, the second one is gone.
+pub(super) fn exchange(one: &Path, other: &Path) -> Result<(), Errno> {
+    match rustix::fs::renameat_with(CWD, one, CWD, other, RenameFlags::EXCHANGE) {
+        Err(Errno::INVAL | Errno::NOSYS | Errno::OPNOTSUPP) => rustix::fs::rename(one, other),
+        exchanged => exchanged,
+    }
+}
+
 /// Gives a file a name that no other has.
-fn rename_new(from: &Path, to: &Path) -> Result<(), Errno> {
+pub(super) fn rename_new(from: &Path, to: &Path) -> Result<(), Errno> {
     match rustix::fs::renameat_with(CWD, from, CWD, to, RenameFlags::NOREPLACE) {
         // The file system cannot do it in one step.
         Err(Errno::INVAL | Errno::NOSYS | Errno::OPNOTSUPP) => match rustix::fs::lstat(to) {

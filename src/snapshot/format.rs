@@ -9,9 +9,8 @@
 //! 40  versions    no shard has given a higher one
 //! 48  taken       when it was written, in ms since 1970
 //! 56  memory      the number of the segment that it was written from
-//! 64  hash key    with which that divided its keys among its shards, in two words
-//! 80  sums        CRC-32 of all that follows; of these 88 bytes, were this half 0
-//! 88  records     one behind the other
+//! 64  sums        CRC-32 of all that follows; of these 72 bytes, were this half 0
+//! 72  records     one behind the other
 //!     "csm-ends"
 //! ```
 //!
@@ -36,22 +35,19 @@ pub(super) struct Head {
     pub(super) versions: u64,
     pub(super) taken_ms: u64,
     pub(super) memory: u64,
-    pub(super) hash_key: (u64, u64),
     /// Checksum of what follows.
     pub(super) sum: u32,
 }
 
 impl Head {
-    pub(super) const BYTES: usize = 88;
+    pub(super) const BYTES: usize = 72;
 
     pub(super) fn to_bytes(self) -> [u8; Self::BYTES] {
         let (magic, sum) = (u64::from_le_bytes(MAGIC), u64::from(self.sum));
         let Self { length, entries, namespaces, versions, taken_ms, memory, .. } = self;
-        let (first, second) = self.hash_key;
         let words = |sums| {
-            to_bytes::<11, { Head::BYTES }>([
-                magic, FORMAT, length, entries, namespaces, versions, taken_ms, memory, first,
-                second, sums,
+            to_bytes::<9, { Head::BYTES }>([
+                magic, FORMAT, length, entries, namespaces, versions, taken_ms, memory, sums,
             ])
         };
         words(sum | u64::from(crc32fast::hash(&words(sum))) << 32)
@@ -63,9 +59,8 @@ impl Head {
         if front.len() < Self::BYTES {
             return Err(cut_off(""));
         }
-        let words = to_words::<11>(front);
-        let [magic, format, bytes, entries, namespaces, versions, taken_ms, ..] = words;
-        let [.., memory, first, second, sums] = words;
+        let words = to_words::<9>(front);
+        let [magic, format, bytes, entries, namespaces, versions, taken_ms, memory, sums] = words;
         if magic != u64::from_le_bytes(MAGIC) {
             return Err(Flaw::damaged("it does not begin as a snapshot does"));
         }
@@ -75,9 +70,7 @@ impl Head {
         }
         #[expect(clippy::cast_possible_truncation, reason = "the lower half is meant")]
         let sum = sums as u32;
-        let hash_key = (first, second);
-        let head =
-            Self { length: bytes, entries, namespaces, versions, taken_ms, memory, hash_key, sum };
+        let head = Self { length: bytes, entries, namespaces, versions, taken_ms, memory, sum };
         if head.to_bytes() != front || versions > MOST_VERSIONS {
             return Err(Flaw::damaged("the checksum of its head does not match"));
         }
@@ -123,7 +116,6 @@ mod tests {
         versions: MOST_VERSIONS,
         taken_ms: 4,
         memory: 3,
-        hash_key: (2, 1),
         sum: u32::MAX,
     };
 
@@ -132,7 +124,7 @@ mod tests {
         let bytes = HEAD.to_bytes();
         assert_eq!(Head::read(&bytes, HEAD.length).unwrap(), HEAD);
         assert!(Head::read(&bytes, HEAD.length - 1).is_err());
-        assert!(Head::read(&bytes[..87], 87).is_err());
+        assert!(Head::read(&bytes[..71], 71).is_err());
         let beyond = Head { versions: MOST_VERSIONS + 1, ..HEAD };
         assert!(Head::read(&beyond.to_bytes(), HEAD.length).is_err());
         for bit in 0..bytes.len() * 8 {

@@ -24,9 +24,9 @@ mod read;
 mod record;
 mod write;
 
-pub use origin::{Origin, put_aside};
-pub use read::{ReadIn, Source, read, source};
-pub use write::{Written, write};
+pub use origin::Origin;
+pub use read::{ReadIn, read, read_for};
+pub use write::{Written, replace, write};
 
 use crate::clock;
 use crate::error::Error;

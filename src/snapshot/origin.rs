@@ -1,10 +1,8 @@
 //! What tells the file that a memory began with from what may stand in its place later.
 
-use super::files::Target;
-use crate::error::Result;
 use std::fs::symlink_metadata;
 use std::os::unix::fs::MetadataExt as _;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 /// Device, inode, and when it was written, in seconds and nanoseconds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -41,15 +39,6 @@ impl Origin {
         }
         Some(Self(words)).filter(|origin| origin.0 != [0; 4])
     }
-}
-
-/// Puts a file aside that is to stay, as `FILE.replaced-N`; gives its new name.
-///
-/// # Errors
-/// [`crate::error::Error::Snapshot`] if that cannot be done.
-pub fn put_aside(path: &Path) -> Result<PathBuf> {
-    let target = Target::of(path)?;
-    target.rename_to("replaced").map_err(|error| target.cannot("be put aside", &error))
 }
 
 #[cfg(test)]

@@ -40,6 +40,19 @@ pub fn read(
     path: &Path,
     progress: &mut dyn FnMut(Progress),
 ) -> Result<Option<ReadIn>> {
+    read_for(store, path, &|| true, progress)
+}
+
+/// As [`read()`]; a damaged file is left as it is if nobody wants it any more, who could hear of that.
+///
+/// # Errors
+/// As for [`read()`].
+pub fn read_for(
+    store: &Store,
+    path: &Path,
+    is_wanted: &dyn Fn() -> bool,
+    progress: &mut dyn FnMut(Progress),
+) -> Result<Option<ReadIn>> {
     let target = Target::of(path)?;
     target.sweep();
     let Some(found) = target.open()? else {
@@ -47,7 +60,7 @@ pub fn read(
     };
     let head = match check(&found, progress) {
         Ok(head) => head,
-        Err(Flaw::Damaged(why)) => return Err(target.keep_aside(&why)),
+        Err(Flaw::Damaged(why)) if is_wanted() => return Err(target.keep_aside(&why)),
         Err(flaw) => return Err(target.unread(flaw)),
     };
     let mut reader = Reader {
@@ -67,22 +80,11 @@ pub fn read(
     Ok(Some(ReadIn { entries: entries - ended, ended, namespaces, bytes: length, taken_ms }))
 }
 
-/// From which segment a snapshot was written.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Source {
-    /// See [`crate::segment::Segment::identity`].
-    pub memory: u64,
-    /// With which it hashed its keys: in a segment of the same settings and the same key, what has
-    /// found room finds it again.
-    pub hash_key: (u64, u64),
-}
-
-/// Where the snapshot `path` comes from; `None` if there is none that could be read.
-#[must_use]
-pub fn source(path: &Path) -> Option<Source> {
+/// The [identity](crate::segment::Segment::identity) of the segment that the snapshot `path` was written
+/// from; `None` if there is none that could be read.
+pub(super) fn source(path: &Path) -> Option<u64> {
     let found = Target::of(path).ok()?.open().ok()??;
-    let Head { memory, hash_key, .. } = head_of(&found).ok()?;
-    Some(Source { memory, hash_key })
+    Some(head_of(&found).ok()?.memory)
 }
 
 fn head_of(found: &Found) -> Result<Head, Flaw> {
@@ -203,8 +205,8 @@ mod tests {
         summing.write_all(&END).unwrap();
         let (body, bytes, sum) = summing.into_parts();
         let length = bytes + Head::BYTES as u64;
-        let (versions, taken_ms, memory, hash_key) = (1, 1, 1, (1, 1));
-        let head = Head { length, entries, namespaces, versions, taken_ms, memory, hash_key, sum };
+        let (versions, taken_ms, memory) = (1, 1, 1);
+        let head = Head { length, entries, namespaces, versions, taken_ms, memory, sum };
         let mut file = File::from(memfd_create("snapshot", MemfdFlags::CLOEXEC).unwrap());
         file.write_all(&head.to_bytes()).unwrap();
         file.write_all(&body).unwrap();

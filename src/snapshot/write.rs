@@ -2,6 +2,7 @@
 
 use super::files::Target;
 use super::format::{END, Head};
+use super::origin::Origin;
 use super::record::{Kind, Record, Summing};
 use super::{Flaw, News, Progress, Step, wall_ms};
 use crate::clock;
@@ -11,7 +12,7 @@ use crate::store::{Keys, Place, Read, Scratch, Store};
 use std::fs::File;
 use std::io::{BufWriter, Seek, SeekFrom, Write};
 use std::os::unix::fs::FileExt as _;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 /// Keys that are looked for at a time.
 const KEYS: usize = 1024;
@@ -36,6 +37,20 @@ pub struct Written {
 /// of another user; [`crate::error::Error::Busy`], [`crate::error::Error::Corrupted`]. What stands
 /// there is then what stood there before.
 pub fn write(store: &Store, path: &Path, progress: &mut dyn FnMut(Progress)) -> Result<Written> {
+    replace(store, path, &|_, _| true, progress).map(|(written, _)| written)
+}
+
+/// As [`write()`], but what stands there and is not `is_ours`, by its origin and the identity of the
+/// segment that it is from, is kept as `FILE.replaced-N`: gives that name.
+///
+/// # Errors
+/// As for [`write()`].
+pub fn replace(
+    store: &Store,
+    path: &Path,
+    is_ours: &dyn Fn(Origin, Option<u64>) -> bool,
+    progress: &mut dyn FnMut(Progress),
+) -> Result<(Written, Option<PathBuf>)> {
     let target = Target::of(path)?;
     // What is no snapshot is not written over.
     target.open()?;
@@ -44,8 +59,8 @@ pub fn write(store: &Store, path: &Path, progress: &mut dyn FnMut(Progress)) -> 
     let total = store.stats()?.entries;
     let news = News::new(progress, Step::Write, total);
     let written = write_all(store, draft.file(), news).map_err(|flaw| target.unwritten(flaw))?;
-    draft.publish()?;
-    Ok(written)
+    let kept = draft.publish(is_ours)?;
+    Ok((written, kept))
 }
 
 fn write_all(store: &Store, mut file: &File, news: News<'_>) -> Result<Written, Flaw> {
@@ -73,9 +88,8 @@ fn write_all(store: &Store, mut file: &File, news: News<'_>) -> Result<Written, 
     let Written { entries, namespaces, .. } = written;
     // After the last entry: no version that is known to anybody by now is higher.
     let versions = store.highest_version()?;
-    let (memory, hash_key) = (store.segment().identity()?, store.segment().hash_key());
-    let taken_ms = wall_ms;
-    let head = Head { length, entries, namespaces, versions, taken_ms, memory, hash_key, sum };
+    let (memory, taken_ms) = (store.segment().identity()?, wall_ms);
+    let head = Head { length, entries, namespaces, versions, taken_ms, memory, sum };
     file.write_all_at(&head.to_bytes(), 0)?;
     Ok(Written { bytes: length, ..written })
 }

@@ -86,16 +86,7 @@ pub fn create(maximum: u64) -> Result<Segment> {
 /// # Errors
 /// See [`Segment::create`].
 pub fn create_with(settings: Settings) -> Result<Segment> {
-    create_keyed(settings, None)
-}
-
-/// As [`create_with`]; keys are hashed with the given key, if one is, and so divided among the shards
-/// as in another segment of the same settings.
-///
-/// # Errors
-/// See [`Segment::create`].
-pub fn create_keyed(settings: Settings, hash_key: Option<(u64, u64)>) -> Result<Segment> {
-    let segment = Segment::create(settings.layout()?, hash_key)?;
+    let segment = Segment::create(settings.layout()?)?;
     heap::format(&segment)?;
     table::format(&segment)?;
     segment.region().store(header::MODE, settings.mode, Ordering::Relaxed)?;
