@@ -1,13 +1,14 @@
 'use strict';
 
-// What the tests of snapshots share: a place for the file of a group, processes that begin with it, and
-// entries of every kind. The processes themselves load this too.
+// What the tests of snapshots share: a place for the file of a group, processes that begin with it and
+// leave it, a file that takes long, and entries of every kind. The processes themselves load this too.
 
 const assert = require('node:assert/strict');
 const fs = require('node:fs');
 const os = require('node:os');
 const path = require('node:path');
 const { newName, start } = require('./group-family.js');
+const { runNode } = require('./helpers.js');
 
 /** So many entries take a while to read and to write. */
 const MANY = 200_000;
@@ -19,16 +20,21 @@ const HOUR_MS = 3_600_000;
 /** @typedef {import('node:test').TestContext} TestContext */
 /** @typedef {{ name: string, folder: string, file: string, log: string }} Place */
 
+/** Folders, until no process writes there any more. @type {string[]} */
+const roots = [];
+process.once('exit', () => {
+  for (const root of roots) fs.rmSync(root, { recursive: true, force: true });
+});
+
 /**
  * A name, and a folder for its file: nothing else is in there.
- * @param {TestContext} t
  * @returns {Place}
  */
-function newPlace(t) {
+function newPlace() {
   const root = fs.mkdtempSync(path.join(os.tmpdir(), 'csm-snapshot-'));
   const folder = path.join(root, 'folder');
   fs.mkdirSync(folder);
-  t.after(() => fs.rmSync(root, { recursive: true, force: true, maxRetries: 5 }));
+  roots.push(root);
   return {
     name: newName(),
     folder,
@@ -111,6 +117,98 @@ async function entriesIn(t, file) {
   await reader.kill();
   return entries;
 }
+
+/** @type {Job} */
+const closes = ({ memory }) => memory.close();
+/** @type {Job} */
+const getA = ({ memory }) => memory.get('a');
+/** @type {Job} */
+const set = ({ memory }, entries) => memory.setMany(entries);
+/** @type {Job} */
+const size = ({ memory }) => memory.size();
+
+/** A moment that all processes know. */
+const soon = () => Date.now() + 30;
+/** @type {Job} */
+const closesAt = ({ memory }, at) => {
+  while (Date.now() < at);
+  return memory.close();
+};
+
+/** Has a process call process.exit(). @param {Peer} peer */
+async function exit(peer, code = 0) {
+  const ends = peer.do((_, code) => process.exit(code), code);
+  await assert.rejects(ends, { message: `The process ended with ${code}.` });
+}
+
+/** Has a process end because there is nothing left to do. @param {Peer} peer */
+async function endNaturally(peer) {
+  await peer.do(() => {
+    process.removeAllListeners('disconnect');
+  });
+  assert.equal(await peer.end(), 0);
+}
+
+/** @type {[string, (peer: Peer) => Promise<unknown>][]} */
+const ENDS = [
+  ['close()', (peer) => peer.do(closes)],
+  ['the natural end', endNaturally],
+  ['process.exit()', exit],
+];
+
+/**
+ * A file with these entries, at a place where nobody is.
+ * @param {TestContext} t
+ * @param {Place} place
+ * @param {Record<string, unknown>} entries
+ */
+async function leave(t, place, entries) {
+  const peer = await begin(t, { ...place, name: newName() });
+  await peer.do(set, entries);
+  await peer.do(closes);
+  return fs.readFileSync(place.file);
+}
+
+/** A file that takes a while to be read, where `makeLong` has made it. */
+const long = { folder: '', file: '' };
+
+async function makeLong() {
+  long.folder = fs.mkdtempSync(path.join(os.tmpdir(), 'csm-snapshot-'));
+  long.file = path.join(long.folder, 'values');
+  await runNode([
+    '-e',
+    `const memory = require('./index.js');
+     memory.configure({ name: '${newName()}', snapshot: ${JSON.stringify(long.file)} });
+     require('./__test__/group-snapshots.js').fillLong(memory);`,
+  ]);
+}
+
+function removeLong() {
+  fs.rmSync(long.folder, { recursive: true });
+}
+
+/** Puts it at a place. @param {Place} place */
+function putLong({ file }) {
+  fs.copyFileSync(long.file, file);
+  fs.chmodSync(file, 0o600);
+}
+
+/**
+ * Has a process begin, and wait for a value of a file that takes long; returns when it has heard that
+ * the file is being read, or waits no more.
+ * @type {Job}
+ */
+const beginReading = ({ memory, left }, options) =>
+  new Promise((/** @type {(value?: any) => void} */ resolve) => {
+    left.news = [];
+    const progress = (/** @type {any} */ news) => {
+      left.news.push(news);
+      resolve();
+    };
+    memory.configure({ ...options, progress });
+    left.first = memory.get('key 7');
+    left.first.then(resolve, resolve);
+  });
 
 /** @type {[string, unknown][]} */
 const PLAIN = [
@@ -209,15 +307,29 @@ async function fillLong(memory) {
 }
 
 module.exports = {
+  ENDS,
   MANY,
   begin,
+  beginReading,
   check,
+  closes,
+  closesAt,
   configure,
   entriesIn,
+  exit,
   fill,
   fillLong,
+  getA,
   heardAt,
+  leave,
+  long,
+  makeLong,
   namesAt,
   newPlace,
+  putLong,
+  removeLong,
+  set,
+  size,
+  soon,
   until,
 };

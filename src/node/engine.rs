@@ -198,8 +198,8 @@ impl Engine {
             && (wanted.maximum, wanted.log) != (has.maximum, has.log)
         {
             self.tell(format!(
-                "The shared memory was made before, with a maximum of {} bytes and logs of {}: the {} \
-                 and {} that are configured here do not count",
+                "The shared memory has a maximum of {} bytes and logs of {}: the {} and {} that are \
+                 configured here do not count, for others made it, or its snapshot needs more",
                 has.maximum, has.log, wanted.maximum, wanted.log
             ));
         }
