@@ -135,11 +135,17 @@ test(
     fs.writeFileSync(place.file, flipped(bytes, bytes.length - 1), { mode: 0o600 });
     const [reader, next] = await Promise.all([start(t), start(t)]);
     await reader.do(beginReading, { name: place.name, snapshot: place.file });
-    await reader.do(closes);
+    // Where the machine is fast, it has been told already.
+    const told = await reader.do(async ({ memory, left }) => {
+      await memory.close();
+      return left.first.catch((/** @type {any} */ error) => error.code);
+    });
     await new Promise((resolve) => setTimeout(resolve, 1000));
     await configure(next, place);
     const code = await next.do(({ memory }) => memory.size().catch((error) => error.code));
-    assert.equal(code, 'ERR_SNAPSHOT');
+    // Met in the very moment of the closing, it is written to stderr.
+    const isKept = told === 'ERR_CLOSED' && namesAt(place).includes('values.damaged-1');
+    assert.ok([told, code].includes('ERR_SNAPSHOT') || isKept, `${told}, ${code}`);
   },
 );
 

@@ -247,6 +247,16 @@ impl Shared {
     }
 }
 
+impl Drop for Shared {
+    fn drop(&mut self) {
+        let plan = self.plan.get_mut().unwrap_or_else(PoisonError::into_inner);
+        // Whoever has waited for it has gone, and nobody else can be told.
+        if let Reading::Failed(error) = &plan.reading {
+            eprintln!("cluster-shared-memory: {error}");
+        }
+    }
+}
+
 /// Makes a segment of what is in the snapshot. A memory that was full may have used its room better than
 /// it is used here: then the next one may be a little larger.
 fn read(shared: &Weak<Shared>, settings: Settings, path: &Path) -> Result<Arc<Segment>> {
