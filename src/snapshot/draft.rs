@@ -16,9 +16,13 @@ use std::fs::File;
 use std::io;
 use std::os::unix::ffi::OsStrExt as _;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU32, Ordering};
 
 /// How often it is tried while others come and go.
 const TRIES: u32 = 100;
+
+/// Drafts of this process so far.
+static NUMBER: AtomicU32 = AtomicU32::new(0);
 
 /// A file that is being written. It is gone at the end, unless it was published.
 #[derive(Debug)]
@@ -57,13 +61,20 @@ impl Draft<'_> {
         let target = self.target;
         let mut kept = None;
         for _ in 0..TRIES {
+            // So that nobody takes it for what a dead writer has left, while it has that name.
+            let _locked = lock(&target.path);
             let placed = match Origin::of(&target.path) {
                 Some(origin) if is_ours(origin, source(&target.path)) => {
                     exchange(&self.path, &target.path)
                 }
                 stands => {
                     if stands.is_some() {
-                        kept = Some(target.rename_to("replaced")?);
+                        match target.rename_to("replaced") {
+                            Ok(aside) => kept = Some(aside),
+                            // Somebody else has.
+                            Err(error) if error.kind() == io::ErrorKind::NotFound => continue,
+                            Err(error) => return Err(error),
+                        }
                     }
                     rename_new(&self.path, &target.path)
                 }
@@ -78,7 +89,8 @@ impl Draft<'_> {
                 Some(origin) if !is_ours(origin, source(&self.path)) => {
                     kept = Some(target.rename_from(&self.path, "replaced")?);
                 }
-                Some(_) => std::fs::remove_file(&self.path)?,
+                // Somebody may have removed it for one that a dead writer has left.
+                Some(_) => drop(std::fs::remove_file(&self.path)),
                 None => {}
             }
             self.is_published = true;
@@ -110,7 +122,9 @@ impl Target {
 
     /// A new file under another name.
     pub(super) fn draft(&self) -> Result<Draft<'_>> {
-        for number in 0..NAMES {
+        for _ in 0..NAMES {
+            // No name twice: somebody may still be about to remove what had it before. Relaxed: a count.
+            let number = NUMBER.fetch_add(1, Ordering::Relaxed);
             let path = self.sibling(&format!(".writing-{}-{number}", std::process::id()));
             let flags = OFlags::RDWR | OFlags::CREATE | OFlags::EXCL | OFlags::CLOEXEC;
             let file = match rustix::fs::open(&path, flags, Mode::RUSR | Mode::WUSR) {
@@ -137,6 +151,14 @@ impl Target {
         let mut parts = numbers.unwrap_or_default().split(|byte| *byte == b'-');
         parts.by_ref().take(2).filter(|part| is_number(part)).count() == 2 && parts.next().is_none()
     }
+}
+
+/// Locks a file, if there is one and nobody has.
+fn lock(path: &Path) -> Option<File> {
+    let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
+    let file = File::from(rustix::fs::open(path, flags, Mode::empty()).ok()?);
+    rustix::fs::flock(&file, FlockOperation::NonBlockingLockExclusive).ok()?;
+    Some(file)
 }
 
 /// Removes a file that nobody is writing.
