@@ -14,6 +14,7 @@ use crate::os::socket::Credentials;
 use crate::os::spawn;
 use crate::segment::Segment;
 use crate::segment::host;
+use crate::segment::layout::MAXIMUM_BYTES;
 use crate::segment::members::{self, MemberId};
 use crate::snapshot::{self, Origin, Progress, Step};
 use crate::store::{self, Settings, Store};
@@ -260,8 +261,8 @@ impl Drop for Shared {
 /// Makes a segment of what is in the snapshot. A memory that was full may have used its room better than
 /// it is used here: then the next one may be a little larger.
 fn read(shared: &Weak<Shared>, settings: Settings, path: &Path) -> Result<Arc<Segment>> {
-    let larger =
-        Settings { maximum: settings.maximum + settings.maximum / ROOM_TO_FIT, ..settings };
+    let maximum = settings.maximum + settings.maximum / ROOM_TO_FIT;
+    let larger = Settings { maximum: maximum.min(MAXIMUM_BYTES), ..settings };
     read_into(shared, settings, path).or_else(|error| match error {
         Error::Snapshot { is_too_large: true, .. } => read_into(shared, larger, path),
         error => Err(error),

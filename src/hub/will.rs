@@ -90,8 +90,8 @@ pub fn execute(segment: &Arc<Segment>, door: Option<&Door>) -> Result<Option<Pat
         let me = members::join(region, layout, ProcessId::current(), members::HUB)?;
         let written = write_as(segment, me, door, &mut kept);
         members::leave(region, layout, me)?;
-        // SeqCst: whoever has changed something and finds another host has gone by then, or is seen
-        // to have changed it.
+        // SeqCst, as in `has_members`: who leaves has changed what it wanted, fences, and then looks for
+        // a host; this has let go of that, fences, and then looks for changes. One sees the other.
         fence(Ordering::SeqCst);
         match written? {
             Some(changes) if changes != store::changes(segment)? => {}

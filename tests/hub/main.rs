@@ -10,6 +10,8 @@ mod admission;
 mod deaths;
 mod family;
 mod group;
+mod group_family;
 mod leaving;
+mod leaving_family;
 mod loss;
 mod memory;
