@@ -32,7 +32,9 @@ const EXPECTED: u64 = 1;
 /// How many words one change hands to others at most.
 const HAND_OVERS: usize = 8;
 
-type Pairs = ArrayVec<(u64, u64), CAPACITY>;
+/// Where a word stands, and what it becomes.
+type Pair = [u64; 2];
+type Pairs = ArrayVec<Pair, CAPACITY>;
 
 /// Where words are read from: memory, or memory as it will be.
 pub trait Words {
@@ -90,15 +92,12 @@ impl<'r> Changes<'r> {
     /// [`Error::Corrupted`] if there is no such word, or no room for so many changes.
     #[inline]
     pub fn set(&mut self, at: Offset, value: u64) -> Result<()> {
-        self.region.word(at)?;
-        if self.noted & filter_bit(at) != 0
-            && let Some(pair) = self.pairs.iter_mut().find(|pair| pair.0 == at.bytes())
-        {
-            pair.1 = value;
+        if let Some(noted) = self.noted(at) {
+            *noted = value;
             return Ok(());
         }
-        self.noted |= filter_bit(at);
-        self.push(at.bytes(), value)
+        self.region.word(at)?;
+        self.note(at, value)
     }
 
     /// Adds to the word at `at`, wrapping.
@@ -107,8 +106,12 @@ impl<'r> Changes<'r> {
     /// See [`Changes::set`].
     #[inline]
     pub fn add(&mut self, at: Offset, by: u64) -> Result<()> {
-        let value = self.get(at)?.wrapping_add(by);
-        self.set(at, value)
+        if let Some(noted) = self.noted(at) {
+            *noted = noted.wrapping_add(by);
+            return Ok(());
+        }
+        let value = self.region.load(at, Ordering::Relaxed)?.wrapping_add(by);
+        self.note(at, value)
     }
 
     /// The word at `at`, which belongs to the domain as long as it is `owned`, shall become `given`
@@ -134,16 +137,27 @@ impl<'r> Changes<'r> {
         self.hand_overs.remaining_capacity()
     }
 
+    /// What the word at `at` shall become, if it is among the changes.
     #[inline]
-    fn push(&mut self, at: u64, value: u64) -> Result<()> {
-        self.pairs.try_push((at, value)).map_err(|_| too_many(at))
+    fn noted(&mut self, at: Offset) -> Option<&mut u64> {
+        if self.noted & filter_bit(at) == 0 {
+            return None;
+        }
+        let pair = self.pairs.iter_mut().find(|[place, _]| *place == at.bytes());
+        pair.map(|[_, value]| value)
+    }
+
+    #[inline]
+    fn note(&mut self, at: Offset, value: u64) -> Result<()> {
+        self.noted |= filter_bit(at);
+        self.pairs.try_push([at.bytes(), value]).map_err(|_| too_many(at.bytes()))
     }
 
     /// All words in the order in which they are written.
     #[inline]
     fn finish(&mut self) -> Result<()> {
         for (at, owned, given) in &self.hand_overs {
-            for pair in [(at | EXPECTED, *owned), (*at, *given)] {
+            for pair in [[at | EXPECTED, *owned], [*at, *given]] {
                 self.pairs.try_push(pair).map_err(|_| too_many(*at))?;
             }
         }
@@ -165,12 +179,7 @@ pub fn commit(region: &Region, base: Offset, changes: &mut Changes<'_>) -> Resul
     changes.finish()?;
     // The sequence that ended the last intent of this hold is seen before any word of the next.
     fence(Ordering::Release);
-    let mut at = base.add(domain::INTENT);
-    for (word, value) in &changes.pairs {
-        region.store(at, *word, Ordering::Relaxed)?;
-        region.store(at.word(1), *value, Ordering::Relaxed)?;
-        at = at.word(2);
-    }
+    region.store_all(base.add(domain::INTENT), changes.pairs.as_flattened())?;
     let count = changes.pairs.len() as u64;
     region.store(base.add(domain::INTENT_COUNT), count, Ordering::Relaxed)?;
 
@@ -197,12 +206,12 @@ pub fn finish(region: &Region, base: Offset) -> Result<()> {
 #[cold]
 fn replay(region: &Region, base: Offset, sequence: u64) -> Result<()> {
     let mut pairs = read_pairs(region, base)?;
-    for (at, _) in &pairs {
+    for [at, _] in &pairs {
         region.word(Offset::new(at & !EXPECTED))?;
     }
     if is_handed_over(region, &pairs)? {
         // All other words are written, and may be others' by now.
-        let from = pairs.iter().position(|pair| pair.0 & EXPECTED != 0).unwrap_or(pairs.len());
+        let from = pairs.iter().position(|[at, _]| at & EXPECTED != 0).unwrap_or(pairs.len());
         pairs.drain(..from);
     }
     apply(region, &pairs)?;
@@ -212,7 +221,7 @@ fn replay(region: &Region, base: Offset, sequence: u64) -> Result<()> {
 
 /// Whether one of the words that are written last has been written.
 fn is_handed_over(region: &Region, pairs: &Pairs) -> Result<bool> {
-    for (at, owned) in pairs.iter().filter(|pair| pair.0 & EXPECTED != 0) {
+    for [at, owned] in pairs.iter().filter(|[at, _]| at & EXPECTED != 0) {
         // Acquire: pairs with the Release of the swap in `apply`.
         if region.load(Offset::new(at & !EXPECTED), Ordering::Acquire)? != *owned {
             return Ok(true);
@@ -227,13 +236,13 @@ fn apply(region: &Region, pairs: &Pairs) -> Result<()> {
     // sees it odd, or later.
     fence(Ordering::Release);
     let mut pairs = pairs.iter();
-    while let Some((at, value)) = pairs.next() {
+    while let Some([at, value]) = pairs.next() {
         if at & EXPECTED == 0 {
             region.store(Offset::new(*at), *value, Ordering::Relaxed)?;
             continue;
         }
         let at = Offset::new(at & !EXPECTED);
-        let given = pairs.next().map_or(*value, |pair| pair.1);
+        let given = pairs.next().map_or(*value, |[_, given]| *given);
         // Release: who takes the word over sees all that was done while it was ours. A failure
         // means that this very write was done before, and that others have gone on from it.
         let order = (Ordering::Release, Ordering::Relaxed);
@@ -307,7 +316,7 @@ fn read_pairs(region: &Region, base: Offset) -> Result<Pairs> {
         let word = region.load(at, Ordering::Relaxed)?;
         let value = region.load(at.word(1), Ordering::Relaxed)?;
         let full = |_| Error::corrupted("the length of an intent", base.bytes());
-        pairs.try_push((word, value)).map_err(full)?;
+        pairs.try_push([word, value]).map_err(full)?;
     }
     Ok(pairs)
 }
@@ -319,7 +328,7 @@ const fn too_many(at: u64) -> Error {
 
 #[inline]
 fn pending(pairs: &Pairs, at: Offset) -> Option<u64> {
-    pairs.iter().find(|pair| pair.0 == at.bytes()).map(|pair| pair.1)
+    pairs.iter().find(|[place, _]| *place == at.bytes()).map(|[_, value]| *value)
 }
 
 /// The bit of the filter that an offset has (multiplicative hashing, Knuth).

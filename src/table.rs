@@ -200,16 +200,12 @@ impl<'s> Table<'s> {
     pub fn matches(&self, entry: Offset, key: &Key<'_>) -> Result<Option<Meta>> {
         let region = self.segment.region();
         // Acquire: what is read of the entry afterwards is not older.
-        let Ok(meta) = Meta::from_word(region.load(entry.add(word::META), Ordering::Acquire)?)
-        else {
-            // Not an entry any more: validation will say so.
+        let meta = region.load(entry.add(word::META), Ordering::Acquire)?;
+        if !Meta::may_have(meta, key) || !region.equals(entry.add(word::KEY), key.bytes())? {
             return Ok(None);
-        };
-        let same = meta.wide == key.is_wide()
-            && meta.namespace == key.namespace()
-            && meta.key_bytes == key.bytes().len() as u64
-            && region.equals(entry.add(word::KEY), key.bytes())?;
-        Ok(same.then_some(meta))
+        }
+        // Where that states nothing, it is not an entry any more: validation will say so.
+        Ok(Meta::from_word(meta).ok())
     }
 
     /// Puts an entry in front of its chain.
@@ -305,16 +301,17 @@ impl<'s> Table<'s> {
         let region = self.segment.region();
         let meta = Meta::from_word(region.load(entry.add(word::META), Ordering::Relaxed)?)?;
         let mut buffer = [0; 2 * MAX_KEY_UNITS];
-        let bytes = usize::try_from(meta.key_bytes).unwrap_or(0);
+        let bytes = usize::try_from(meta.key_bytes()).unwrap_or(0);
         let Some(bytes) = buffer.get_mut(..bytes) else {
             return Err(Error::corrupted("the length of a key", entry.bytes()));
         };
         region.read_bytes(entry.add(word::KEY), bytes)?;
         let hash_key = self.segment.hash_key();
-        Ok(Key::within(meta.namespace, hash_key, bytes, meta.wide)?.hash())
+        Ok(Key::within(meta.namespace(), hash_key, bytes, meta.is_wide())?.hash())
     }
 
     /// Splits the chain of the bucket whose turn it is; the order within both halves stays.
+    #[cold]
     fn split_one(&self, held: &Held<'_>, buckets: u64) -> Result<()> {
         let power = 1 << buckets.ilog2();
         let low = self.place.buckets.word(buckets - power);

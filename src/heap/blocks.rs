@@ -77,6 +77,7 @@ impl<'s> Blocks<'s> {
     /// [`Error::Corrupted`] if the lists are damaged.
     #[inline]
     pub fn take(&self, changes: &mut Changes<'_>, class: u64) -> Result<Option<Offset>> {
+        let (bytes, most) = (class_bytes(class), self.blocks_per_span(class));
         let head_at = self.class_head(class);
         let Some(page) = changes.get(head_at)?.checked_sub(1) else {
             return Ok(None);
@@ -86,33 +87,34 @@ impl<'s> Blocks<'s> {
         let (used, cut) = (counts & COUNT_MASK, counts >> COUNT_BITS);
         let free = changes.get(record.add(span::FREE))?;
         let (block, cut) = if free == 0 {
-            if cut >= self.blocks_per_span(class) {
+            if cut >= most {
                 return Err(Error::corrupted("a full span in the list", record.bytes()));
             }
-            let block = self.segment.layout().page(page).add(cut * class_bytes(class));
+            let block = self.segment.layout().page(page).add(cut * bytes);
             (block, cut + 1)
         } else {
             let block = Offset::new(free);
-            self.check_in_span(page, block, class)?;
+            self.check_in_span(page, block, bytes, most)?;
             let next = changes.get(block.add(LINK))?;
             changes.set(record.add(span::FREE), next)?;
             (block, cut)
         };
         changes.set(record.add(span::COUNTS), (used + 1) | cut << COUNT_BITS)?;
-        if used + 1 >= self.blocks_per_span(class) {
+        if used + 1 >= most {
             self.unlink(changes, class, page)?;
         }
         Ok(Some(block))
     }
 
-    /// Frees a block, and the span with it if it was the last one.
+    /// Frees a block, and the span with it if it was the last one; gives its bytes.
     ///
     /// # Errors
     /// [`Error::Corrupted`] if it is no block of this shard.
     #[inline]
-    pub fn free(&self, changes: &mut Changes<'_>, block: Offset) -> Result<()> {
+    pub fn free(&self, changes: &mut Changes<'_>, block: Offset) -> Result<u64> {
         let (page, class, fact) = self.span_of(block)?;
-        self.check_in_span(page, block, class)?;
+        let (bytes, most) = (class_bytes(class), self.blocks_per_span(class));
+        self.check_in_span(page, block, bytes, most)?;
         let record = self.record(page)?;
         let counts = changes.get(record.add(span::COUNTS))?;
         let (used, cut) = (counts & COUNT_MASK, counts >> COUNT_BITS);
@@ -123,18 +125,30 @@ impl<'s> Blocks<'s> {
         changes.set(block.add(LINK), free)?;
         changes.set(record.add(span::FREE), block.bytes())?;
         changes.set(record.add(span::COUNTS), (used - 1) | cut << COUNT_BITS)?;
-        if used == self.blocks_per_span(class) {
+        if used == most {
             self.link(changes, class, page)?;
         }
         if used == 1 && !self.is_only_one(changes, class, page)? {
-            self.unlink(changes, class, page)?;
-            let free = Fact::Free { pages: fact.pages(), backed: true };
-            let given_back = self.segment.layout().shard(self.shard).add(shard::SPANS_GIVEN_BACK);
-            changes.add(given_back, 1)?;
-            let at = self.segment.layout().fact(page);
-            changes.hand_over(at, fact.to_word(), free.to_word())?;
+            self.give_back(changes, class, page, fact)?;
         }
-        Ok(())
+        Ok(bytes)
+    }
+
+    /// Hands an empty span to the page area.
+    #[cold]
+    fn give_back(
+        &self,
+        changes: &mut Changes<'_>,
+        class: u64,
+        page: u64,
+        fact: Fact,
+    ) -> Result<()> {
+        self.unlink(changes, class, page)?;
+        let free = Fact::Free { pages: fact.pages(), backed: true };
+        let given_back = self.segment.layout().shard(self.shard).add(shard::SPANS_GIVEN_BACK);
+        changes.add(given_back, 1)?;
+        let at = self.segment.layout().fact(page);
+        changes.hand_over(at, fact.to_word(), free.to_word())
     }
 
     /// Makes the pages that a member has built a span of a class.
@@ -219,11 +233,10 @@ impl<'s> Blocks<'s> {
     }
 
     #[inline]
-    fn check_in_span(&self, page: u64, block: Offset, class: u64) -> Result<()> {
+    fn check_in_span(&self, page: u64, block: Offset, bytes: u64, most: u64) -> Result<()> {
         let start = self.segment.layout().page(page).bytes();
         let within = block.bytes().wrapping_sub(start);
-        let bytes = class_bytes(class);
-        if !within.is_multiple_of(bytes) || within / bytes >= self.blocks_per_span(class) {
+        if !within.is_multiple_of(bytes) || within / bytes >= most {
             return Err(Error::corrupted("the place of a block", block.bytes()));
         }
         Ok(())
@@ -235,6 +248,7 @@ impl<'s> Blocks<'s> {
     }
 
     /// Puts a span in front of the list of those with free blocks.
+    #[cold]
     fn link(&self, changes: &mut Changes<'_>, class: u64, page: u64) -> Result<()> {
         let record = self.record(page)?;
         let head_at = self.class_head(class);
@@ -248,6 +262,7 @@ impl<'s> Blocks<'s> {
     }
 
     /// Takes a span out of that list.
+    #[cold]
     fn unlink(&self, changes: &mut Changes<'_>, class: u64, page: u64) -> Result<()> {
         let record = self.record(page)?;
         let next = changes.get(record.add(span::NEXT))?;

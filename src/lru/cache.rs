@@ -147,7 +147,7 @@ impl<'s> Cache<'s> {
     fn weight(&self, item: Item) -> Result<u64> {
         let region = self.shard.segment.region();
         let length = region.load(item.entry().add(word::LENGTH), Ordering::Relaxed)?;
-        let run = if item.meta(region)?.in_run { length.next_multiple_of(PAGE) } else { 0 };
+        let run = if item.meta(region)?.in_run() { length.next_multiple_of(PAGE) } else { 0 };
         Ok(self.shard.blocks().bytes_of(item.entry())? + run)
     }
 
@@ -308,7 +308,7 @@ impl<'s> Cache<'s> {
         let region = self.shard.segment.region();
         let (entry, meta) = (item.entry(), item.meta(region)?);
         let block = self.shard.blocks().bytes_of(entry)?;
-        if !meta.in_run {
+        if !meta.in_run() {
             return Ok(block);
         }
         let run = self.shard.run_of(region, &Found { entry, link_at: entry, meta })?;

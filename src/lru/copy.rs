@@ -32,8 +32,8 @@ impl<'s> Copying<'s> {
         scratch: &mut Scratch,
     ) -> Result<Self> {
         let segment = shard.segment;
-        let mut read = Read { tag: found.meta.tag, ..Read::NOTHING };
-        if found.meta.in_run {
+        let mut read = Read { tag: found.meta.tag(), ..Read::NOTHING };
+        if found.meta.in_run() {
             let run = shard.run_of(segment.region(), found)?;
             hazard::protect(segment, me, run.page)?;
             return Ok(Self { read, run: Some(Protected { segment, me, run }) });

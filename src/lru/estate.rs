@@ -61,7 +61,7 @@ impl Lru {
         };
         let region = self.segment.region();
         let (entry, meta) = (item.entry(), item.meta(region)?);
-        key.resize(usize::try_from(meta.key_bytes).unwrap_or(0), 0);
+        key.resize(usize::try_from(meta.key_bytes()).unwrap_or(0), 0);
         region.read_bytes(entry.add(word::KEY), key)?;
         let found = Found { entry, link_at: entry, meta };
         let copy = Copying::begin(cache.shard, self.me, &found, scratch)?;
@@ -70,7 +70,7 @@ impl Lru {
         held.commit(&mut changes)?;
         drop(held);
         let read = copy.finish(self.shard(), scratch)?;
-        Ok(Some(Inherited { wide: meta.wide, read }))
+        Ok(Some(Inherited { wide: meta.is_wide(), read }))
     }
 
     /// Wakes the heir if something was left to it. What it is told of has happened, whatever becomes

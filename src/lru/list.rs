@@ -71,7 +71,7 @@ impl Item {
     #[inline]
     pub(crate) fn meta(self, region: &Region) -> Result<Meta> {
         let meta = Meta::from_word(region.load(self.entry().add(word::META), Ordering::Relaxed)?)?;
-        if meta.in_cache && Self::new(self.entry(), meta) == self {
+        if meta.in_cache() && Self::new(self.entry(), meta) == self {
             return Ok(meta);
         }
         Err(Error::corrupted("a link of the cache", self.entry().bytes()))

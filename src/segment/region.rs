@@ -1,8 +1,9 @@
 //! Memory that other processes write, as bounds-checked atomic words.
 //!
-//! The only references into the segment are the atomics that [`Region`] hands out after a check of
-//! bounds and alignment: no slice, no string and no struct ever lies over it. Other members may
-//! store anything at any time; whoever needs a stable picture copies words and then validates.
+//! The only references into the segment are to the atomics that [`Region`] finds after a check of
+//! bounds and alignment: no slice of anything else, no string and no struct ever lies over it. Other
+//! members may store anything at any time; whoever needs a stable picture copies words and then
+//! validates.
 //! Process-shared atomics are sound where they are lock-free (\[atomics.lockfree\] calls those
 //! address-free: "memory shared between two processes" included).
 #![allow(unsafe_code, reason = "turns checked offsets of the mapping into references to atomics")]
@@ -10,6 +11,10 @@
 use crate::error::{Error, Result};
 use crate::fault;
 use crate::sync::{AtomicU32, AtomicU64, Ordering};
+
+/// Words of a copy up to which each is checked by itself. The loop of a longer one is unrolled, which
+/// makes that faster and would make a short one slower.
+const SHORT_COPY: usize = 16;
 
 /// A place in the segment, in bytes from its start. Addresses differ from process to process.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -46,6 +51,9 @@ impl Offset {
 pub struct Region {
     #[cfg(not(shm_loom))]
     mapping: crate::os::mapping::Mapping,
+    /// How many there are.
+    #[cfg(not(shm_loom))]
+    words: u64,
     #[cfg(shm_loom)]
     mapping: crate::segment::modelled::Words,
 }
@@ -55,7 +63,7 @@ impl Region {
     #[cfg(not(shm_loom))]
     #[must_use]
     pub const fn new(mapping: crate::os::mapping::Mapping) -> Self {
-        Self { mapping }
+        Self { words: mapping.length() as u64 / 8, mapping }
     }
 
     /// A region of `length` bytes of zeros of which a model run touches `words` words at most.
@@ -82,13 +90,13 @@ impl Region {
     #[inline(always)]
     pub fn word(&self, at: Offset) -> Result<&AtomicU64> {
         let bytes = at.bytes();
-        if bytes & 7 != 0 || bytes > self.length() - 8 {
+        // One comparison for both: the bits that an aligned offset does not have become the highest.
+        if bytes.rotate_right(3) >= self.words {
             return Err(Error::corrupted("an offset outside the segment", bytes));
         }
-        // SAFETY: the check above keeps all eight bytes inside the mapping (whose length is at least
-        // a page: `Mapping::new` makes no shorter one) and the address aligned, for the mapping
-        // starts at a page. Every access by every process is atomic, and the reference cannot outlive
-        // `self`, which owns the mapping.
+        // SAFETY: the check above keeps all eight bytes inside the mapping and the address aligned,
+        // for the mapping starts at a page. Every access by every process is atomic, and the reference
+        // cannot outlive `self`, which owns the mapping.
         #[expect(clippy::cast_possible_truncation, reason = "bounded by a usize length")]
         let word = unsafe { self.mapping.start().byte_add(bytes as usize).cast().as_ref() };
         Ok(word)
@@ -99,6 +107,34 @@ impl Region {
     pub fn word(&self, at: Offset) -> Result<&AtomicU64> {
         let outside = || Error::corrupted("an offset outside the segment", at.bytes());
         self.mapping.word(at).ok_or_else(outside)
+    }
+
+    /// So many words from `at` on: one check for all of them, so that a damaged length cannot start a
+    /// long copy.
+    #[cfg(not(shm_loom))]
+    #[inline(always)]
+    fn words(&self, at: Offset, count: usize) -> Result<&[AtomicU64]> {
+        let Some(behind_first) = count.checked_sub(1) else {
+            return Ok(&[]);
+        };
+        self.word(at)?;
+        if behind_first as u64 >= self.words - at.bytes() / 8 {
+            return Err(Error::corrupted("a range outside the segment", at.bytes()));
+        }
+        // SAFETY: as in `word`, which has checked the first one; the comparison above has checked the
+        // last, and between them all is mapped and aligned too.
+        #[expect(clippy::cast_possible_truncation, reason = "bounded by a usize length")]
+        let words = unsafe {
+            let first = self.mapping.start().byte_add(at.bytes() as usize).cast();
+            std::slice::from_raw_parts(first.as_ptr(), count)
+        };
+        Ok(words)
+    }
+
+    /// So many words of a model from `at` on.
+    #[cfg(shm_loom)]
+    fn words(&self, at: Offset, count: usize) -> Result<Vec<&AtomicU64>> {
+        (0..count as u64).map(|index| self.word(at.word(index))).collect()
     }
 
     /// The half word at `at`, for futexes.
@@ -176,6 +212,19 @@ impl Region {
         Ok(word.fetch_or(bits, order))
     }
 
+    /// Writes these words one behind the other.
+    ///
+    /// # Errors
+    /// See [`Region::load`]; then nothing is written.
+    #[inline]
+    pub fn store_all(&self, at: Offset, values: &[u64]) -> Result<()> {
+        for (index, (word, value)) in self.words(at, values.len())?.iter().zip(values).enumerate() {
+            fault::point(at.word(index as u64).bytes());
+            word.store(*value, Ordering::Relaxed);
+        }
+        Ok(())
+    }
+
     /// Copies bytes out of the segment, word by word; `at` must be aligned. What is copied is
     /// whatever stood there from word to word: the caller validates afterwards.
     ///
@@ -183,16 +232,15 @@ impl Region {
     /// See [`Region::load`].
     #[inline]
     pub fn read_bytes(&self, at: Offset, out: &mut [u8]) -> Result<()> {
-        self.check_range(at, out.len())?;
-        let mut from = at;
-        let mut chunks = out.chunks_exact_mut(8);
-        for chunk in &mut chunks {
-            chunk.copy_from_slice(&self.load(from, Ordering::Relaxed)?.to_le_bytes());
-            from = from.word(1);
+        let words = self.words(at, out.len().div_ceil(8))?;
+        let (whole, rest) = out.as_chunks_mut();
+        for (word, to) in words.iter().zip(whole) {
+            *to = word.load(Ordering::Relaxed).to_le_bytes();
         }
-        let rest = chunks.into_remainder();
-        if !rest.is_empty() {
-            let last = self.load(from, Ordering::Relaxed)?.to_le_bytes();
+        if !rest.is_empty()
+            && let Some(word) = words.last()
+        {
+            let last = word.load(Ordering::Relaxed).to_le_bytes();
             for (to, byte) in rest.iter_mut().zip(last) {
                 *to = byte;
             }
@@ -208,24 +256,34 @@ impl Region {
     /// See [`Region::load`].
     #[inline]
     pub fn write_bytes(&self, at: Offset, bytes: &[u8]) -> Result<()> {
-        self.check_range(at, bytes.len())?;
         let last = bytes.len().div_ceil(8).saturating_sub(1);
-        let is_point = |index| index == 0 || index == last.div_ceil(2) || index == last;
-        let chunks = bytes.chunks_exact(8);
-        let rest = chunks.remainder();
-        let mut to = at;
-        for (index, chunk) in chunks.enumerate() {
-            if is_point(index) {
-                fault::point(to.bytes());
+        let pass = |index: usize| {
+            if index == 0 || index == last.div_ceil(2) || index == last {
+                fault::point(at.word(index as u64).bytes());
             }
-            let mut word = [0; 8];
-            word.copy_from_slice(chunk);
-            self.word(to)?.store(u64::from_le_bytes(word), Ordering::Relaxed);
-            to = to.word(1);
+        };
+        let (whole, rest) = bytes.as_chunks();
+        if whole.len() > SHORT_COPY {
+            self.write_whole(at, whole, pass)?;
+        } else {
+            for (index, from) in whole.iter().enumerate() {
+                pass(index);
+                self.word(at.word(index as u64))?
+                    .store(u64::from_le_bytes(*from), Ordering::Relaxed);
+            }
         }
         if !rest.is_empty() {
-            fault::point(to.bytes());
-            self.word(to)?.store(last_word(rest), Ordering::Relaxed);
+            pass(last);
+            self.word(at.word(last as u64))?.store(last_word(rest), Ordering::Relaxed);
+        }
+        Ok(())
+    }
+
+    #[inline(never)]
+    fn write_whole(&self, at: Offset, from: &[[u8; 8]], pass: impl Fn(usize)) -> Result<()> {
+        for (index, (word, from)) in self.words(at, from.len())?.iter().zip(from).enumerate() {
+            pass(index);
+            word.store(u64::from_le_bytes(*from), Ordering::Relaxed);
         }
         Ok(())
     }
@@ -248,20 +306,6 @@ impl Region {
             from = from.word(1);
         }
         Ok(rest.is_empty() || self.load(from, Ordering::Relaxed)? == last_word(rest))
-    }
-
-    /// One check for a whole copy, so that a damaged length cannot start a long one.
-    #[inline(always)]
-    fn check_range(&self, at: Offset, bytes: usize) -> Result<()> {
-        if bytes == 0 {
-            return Ok(());
-        }
-        let last = at.add((bytes as u64 - 1) & !7);
-        if last < at {
-            return Err(Error::corrupted("a range outside the segment", at.bytes()));
-        }
-        self.word(at)?;
-        self.word(last).map(drop)
     }
 }
 

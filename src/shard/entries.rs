@@ -36,15 +36,8 @@ impl Draft {
     /// [`Error::ValueTooLarge`] if it needs a run and has none.
     #[inline]
     pub fn new(key: &Key<'_>, value: &Value<'_>, in_run: bool, in_cache: bool) -> Result<Self> {
-        let meta = Meta {
-            tag: value.tag,
-            wide: key.is_wide(),
-            in_run,
-            in_cache,
-            namespace: key.namespace(),
-            key_bytes: key.bytes().len() as u64,
-        };
-        let value_bytes = match meta.tag {
+        let meta = Meta::new(key, value.tag, in_run, in_cache);
+        let value_bytes = match value.tag {
             _ if in_run => 8,
             Tag::Number => 16,
             _ => (value.bytes.len() as u64).next_multiple_of(8),
@@ -161,7 +154,7 @@ impl Shard<'_> {
         let value_at = block.add(meta.value_offset());
         match run {
             Some(run) => store(value_at, run.page()),
-            None if meta.tag == Tag::Number => store(value_at, value.number.to_bits()),
+            None if meta.tag() == Tag::Number => store(value_at, value.number.to_bits()),
             None => region.write_bytes(value_at, value.bytes),
         }
     }
@@ -208,15 +201,15 @@ impl Shard<'_> {
     /// As above.
     #[inline]
     pub fn free(&self, changes: &mut Changes<'_>, entry: Offset) -> Result<u64> {
-        let bytes = self.bytes_of(entry)?;
-        if let Some((page, pages)) = self.run_of_entry(entry)? {
+        let run = self.run_of_entry(entry)?;
+        if let Some((page, pages)) = run {
             let owned = Fact::Run { shard: self.number, pages };
             let leaving = Fact::Leaving { shard: self.number, pages };
             let fact_at = self.segment.layout().fact(page);
             changes.hand_over(fact_at, owned.to_word(), leaving.to_word())?;
             pages::suggest(self.segment, page, pages)?;
         }
-        self.blocks().free(changes, entry)?;
+        let bytes = self.blocks().free(changes, entry)? + run.map_or(0, |(_, pages)| pages * PAGE);
         changes.add(self.at(shard::BYTES_USED), bytes.wrapping_neg())?;
         Ok(bytes)
     }
@@ -234,7 +227,7 @@ impl Shard<'_> {
     fn run_of_entry(&self, entry: Offset) -> Result<Option<(u64, u64)>> {
         let region = self.segment.region();
         let meta = Meta::from_word(region.load(entry.add(word::META), Ordering::Relaxed)?)?;
-        if !meta.in_run {
+        if !meta.in_run() {
             return Ok(None);
         }
         let page = region.load(entry.add(meta.value_offset()), Ordering::Relaxed)?;

@@ -158,7 +158,7 @@ impl Shard<'_> {
         let meta = found.meta;
         let value = found.entry.add(meta.value_offset());
         let stamp = words.word_at(found.entry.add(word::STAMP))?;
-        read.tag = meta.tag;
+        read.tag = meta.tag();
         read.version = stamp >> 1;
         read.expiry = words.word_at(found.entry.add(word::EXPIRY))?;
         if has_ended(read.expiry) {
@@ -168,7 +168,7 @@ impl Shard<'_> {
         if known != 0 && read.version == known {
             return Ok(Glance::Known);
         }
-        match meta.tag {
+        match meta.tag() {
             Tag::Undefined | Tag::Null | Tag::False | Tag::True => {}
             Tag::Number => {
                 let cell = region.load(value.word(stamp & 1), Ordering::Relaxed)?;
@@ -179,7 +179,7 @@ impl Shard<'_> {
                     return Ok(Glance::Again);
                 }
             }
-            _ if meta.in_run => {
+            _ if meta.in_run() => {
                 let run = self.run_of(words, found)?;
                 // A long copy starts only from what is true up to here.
                 if !intent::is_unchanged(region, self.base(), sequence)? {
@@ -212,11 +212,11 @@ impl Shard<'_> {
     ) -> Result<()> {
         let region = self.segment.region();
         let value = entry.add(meta.value_offset());
-        read.tag = meta.tag;
-        match meta.tag {
+        read.tag = meta.tag();
+        match meta.tag() {
             Tag::Undefined | Tag::Null | Tag::False | Tag::True => {}
             Tag::Number => read.number = f64::from_bits(region.load(value, Ordering::Relaxed)?),
-            _ if meta.in_run => {
+            _ if meta.in_run() => {
                 // No look at the fact: the change that makes it a run may still be unwritten, and the
                 // record vouches for it.
                 let page = region.load(value, Ordering::Relaxed)?;

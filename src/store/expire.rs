@@ -223,7 +223,7 @@ impl Shard<'_> {
             };
             let hash = self.table().hash_of(found.entry)?;
             let is_watched = self.is_watched(hash)?;
-            self.take_out(held, &found, found.meta.namespace, is_watched)?;
+            self.take_out(held, &found, found.meta.namespace(), is_watched)?;
             if is_watched {
                 watched.push(hash);
             }

@@ -18,8 +18,8 @@ impl Shard<'_> {
         let Some(found) = found else {
             return exact_sum(0.0, by);
         };
-        if found.meta.tag != Tag::Number {
-            return Err(Error::NotANumber { kind: found.meta.tag.describe() });
+        if found.meta.tag() != Tag::Number {
+            return Err(Error::NotANumber { kind: found.meta.tag().describe() });
         }
         let region = self.segment.region();
         let stamp = region.load(found.entry.add(word::STAMP), Ordering::Relaxed)?;
@@ -54,7 +54,13 @@ impl Shard<'_> {
 #[inline]
 fn exact_sum(number: f64, by: f64) -> Result<f64> {
     let sum = number + by;
-    let is_inexact_integer = sum.abs() > MAX_SAFE && number.fract() == 0.0 && by.fract() == 0.0;
+    if sum.abs() <= MAX_SAFE { Ok(sum) } else { large_sum(number, by) }
+}
+
+#[cold]
+fn large_sum(number: f64, by: f64) -> Result<f64> {
+    let sum = number + by;
+    let is_inexact_integer = number.fract() == 0.0 && by.fract() == 0.0;
     if sum.is_finite() && !is_inexact_integer { Ok(sum) } else { Err(out_of_range(sum)) }
 }
 

@@ -70,7 +70,7 @@ impl Shard<'_> {
         };
         if let Some(standing) = standing
             && value.tag == Tag::Number
-            && standing.meta.tag == Tag::Number
+            && standing.meta.tag() == Tag::Number
             && expiry == old_expiry
             && !is_watched
             && let Some(version) = self.change_in_place(standing, value.number)?

@@ -228,7 +228,7 @@ impl Store {
                     && region.load(given_back_at, Ordering::Relaxed)? == since.given_back,
             )
         };
-        if meta.in_run && attempt >= BOLD_TRIES {
+        if meta.in_run() && attempt >= BOLD_TRIES {
             return self.read_protected(shard, &found, scratch, read, stamp, is_still_there);
         }
         let glance = shard.read_value(region, &found, 0, scratch, read, since.sequence);
@@ -258,7 +258,7 @@ impl Store {
         };
         hazard::unprotect(&self.segment, self.me)?;
         let length = usize::try_from(run.length).unwrap_or(0);
-        *read = Read { tag: found.meta.tag, number: 0.0, length, version: stamp >> 1, expiry };
+        *read = Read { tag: found.meta.tag(), number: 0.0, length, version: stamp >> 1, expiry };
         Ok(if copied? { Glance::Value } else { Glance::Again })
     }
 }

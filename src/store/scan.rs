@@ -214,17 +214,17 @@ impl Shard<'_> {
         let (bucket, bits) = self.table().bucket_and_bits(words, position.reverse_bits())?;
         self.table().walk(words, bucket, |found| {
             let expiry = words.word_at(found.entry.add(word::EXPIRY))?;
-            let is_other = |wanted| wanted != found.meta.namespace;
+            let is_other = |wanted| wanted != found.meta.namespace();
             if wish.namespace.is_some_and(is_other) || has_ended_by(expiry, wish.now) {
                 return Ok(true);
             }
             let start = keys.bytes.len();
-            let length = usize::try_from(found.meta.key_bytes).unwrap_or(0);
+            let length = usize::try_from(found.meta.key_bytes()).unwrap_or(0);
             keys.bytes.resize(start + length, 0);
             let bytes = keys.bytes.get_mut(start..).unwrap_or_default();
             region.read_bytes(found.entry.add(word::KEY), bytes)?;
-            if wish.prefix.matches(bytes, found.meta.wide) {
-                keys.ends.push((start + length, found.meta.wide, found.meta.namespace));
+            if wish.prefix.matches(bytes, found.meta.is_wide()) {
+                keys.ends.push((start + length, found.meta.is_wide(), found.meta.namespace()));
             } else {
                 keys.bytes.truncate(start);
             }

@@ -62,7 +62,7 @@ impl ShardCheck<'_> {
             let at = item.entry().bytes();
             rule(seen.insert(at), "a list of the cache without end", at)?;
             let meta = Meta::from_word(self.load(item.entry().add(word::META))?)?;
-            let is_linked = meta.in_cache && Item::new(item.entry(), meta) == item;
+            let is_linked = meta.in_cache() && Item::new(item.entry(), meta) == item;
             rule(is_linked, "a link of the cache", at)?;
             rule(self.load(item.at(item::PREVIOUS))? == previous, "a link back", at)?;
             let hash = self.table_of().hash_of(item.entry())?;

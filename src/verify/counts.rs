@@ -21,11 +21,11 @@ impl ShardCheck<'_> {
             expiring += u64::from(self.load(entry.add(word::EXPIRY))? != 0);
             let meta = Meta::from_word(self.load(entry.add(word::META))?)?;
             let mut bytes = Blocks::new(self.segment, self.number).bytes_of(*entry)?;
-            if meta.in_run {
+            if meta.in_run() {
                 let page = self.load(entry.add(meta.value_offset()))?;
                 bytes += pages::fact(self.segment, page)?.pages() * PAGE;
             }
-            let counts = namespaces.entry(meta.namespace.number()).or_default();
+            let counts = namespaces.entry(meta.namespace().number()).or_default();
             *counts = (counts.0 + 1, counts.1 + bytes);
         }
         rule(expiring == self.field(shard::EXPIRING)?, "the entries that end", self.number)?;

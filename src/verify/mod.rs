@@ -236,7 +236,7 @@ impl ShardCheck<'_> {
     fn own(&mut self, entry: Offset, runs: &mut HashMap<u64, (u64, u64)>) -> Result<()> {
         self.bytes += Blocks::new(self.segment, self.number).bytes_of(entry)?;
         let meta = Meta::from_word(self.load(entry.add(word::META))?)?;
-        if !meta.in_run {
+        if !meta.in_run() {
             return Ok(());
         }
         let page = self.load(entry.add(meta.value_offset()))?;

@@ -171,10 +171,10 @@ impl Reader {
         let region = shard.segment.region();
         let entry = record.entry;
         let meta = Meta::from_word(region.load(entry.add(word::META), Ordering::Relaxed)?)?;
-        self.key.resize(usize::try_from(meta.key_bytes).unwrap_or(0), 0);
+        self.key.resize(usize::try_from(meta.key_bytes()).unwrap_or(0), 0);
         region.read_bytes(entry.add(word::KEY), &mut self.key)?;
         let hash_key = shard.segment.hash_key();
-        let key = Key::within(meta.namespace, hash_key, &self.key, meta.wide)?;
+        let key = Key::within(meta.namespace(), hash_key, &self.key, meta.is_wide())?;
         let watches = self.watches.get(&key.hash()).map(Vec::as_slice).unwrap_or_default();
         let mut concerned = Concerned::Nobody;
         for (index, watch) in watches.iter().enumerate().filter(|(_, watch)| watch.is_of(&key)) {
@@ -182,7 +182,7 @@ impl Reader {
                 let mut read = Read::NOTHING;
                 if !record.is_removal {
                     // A long copy starts only from what is true up to here.
-                    if meta.in_run && shard.log().is_lapped(self.cursor)? {
+                    if meta.in_run() && shard.log().is_lapped(self.cursor)? {
                         return Ok(Concerned::Nobody);
                     }
                     shard.read_logged(entry, meta, scratch, &mut read)?;

@@ -89,7 +89,7 @@ fn walk(segment: &Segment, first: u64) -> Vec<(u8, u64)> {
     while link != 0 {
         let entry = Offset::new(link & ((1 << 48) - 1));
         let meta = Meta::from_word(load(entry.add(word::META))).unwrap();
-        let mut key = vec![0; meta.key_bytes as usize];
+        let mut key = vec![0; meta.key_bytes() as usize];
         segment.region().read_bytes(entry.add(word::KEY), &mut key).unwrap();
         found.push((key_of(&key), load(entry.add(word::LENGTH))));
         link = load(entry.add(meta.cache_offset() + 8));

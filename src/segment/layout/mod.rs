@@ -242,7 +242,7 @@ impl Layout {
     /// The record of the span that page `page` would belong to.
     #[must_use]
     pub const fn span(&self, page: u64) -> Offset {
-        Offset::new(self.spans_at + page / self.span_pages * span::BYTES)
+        Offset::new(self.spans_at + (page >> self.span_pages.trailing_zeros()) * span::BYTES)
     }
 
     /// Number of the cache's shard, the one behind those of values.
