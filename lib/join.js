@@ -72,7 +72,9 @@ class Join {
   #failure;
   #joinsIdly = false;
   /** Whether a snapshot was still being read when it was looked at last. */
-  #reads = false;
+  isReading = false;
+  /** Whether the program hears of that just now, and may ask for something. */
+  #isHeard = false;
   /** @type {Waiting[]} */
   #waiting = [];
   /** @type {NodeJS.Timeout | undefined} */
@@ -151,8 +153,11 @@ class Join {
 
   /** Attaches at once or throws; waits for a snapshot that is being read. */
   attachNow() {
-    while (!this.#attach(LONG_ANSWER_MS))
-      if (!this.#reads) throw this.#nobody('Synchronous calls do not wait for it');
+    while (!this.#attach(LONG_ANSWER_MS)) {
+      if (this.isReading) continue;
+      this.#giveUp();
+      throw this.#nobody('Synchronous calls do not wait for it');
+    }
   }
 
   /** Attaches if that needs no waiting, and nobody waits who would have to come first. */
@@ -169,7 +174,9 @@ class Join {
   whenAttached(run) {
     return new Promise((resolve, reject) => {
       this.#waiting.push({ run, resolve, reject, deadline: performance.now() + PATIENCE_MS });
-      if (this.#timer === undefined) this.#knock();
+      if (this.#timer !== undefined) return;
+      if (this.#isHeard) this.#timer = setTimeout(() => this.#knock(), FIRST_PAUSE_MS);
+      else this.#knock();
     });
   }
 
@@ -227,7 +234,7 @@ class Join {
       return;
     }
     this.#rejectLate();
-    if (this.#waiting.length === 0) return;
+    if (this.#waiting.length === 0 || this.#timer !== undefined) return;
     // A hub that is stopped takes calls and does not answer; the event loop must turn meanwhile.
     const pauseMs = Math.max(this.#pauseMs, 10 * (performance.now() - before));
     this.#timer = setTimeout(() => this.#knock(), pauseMs);
@@ -243,9 +250,9 @@ class Join {
     }
     if (!this.attached) {
       const answer = this.engine.attach(answerMs);
-      this.#reads = answer === READING;
-      if (this.#reads) this.#beRead();
-      if (this.#reads || answer === NOBODY) return false;
+      this.isReading = answer === READING;
+      if (this.isReading) this.#beRead();
+      if (answer === READING || answer === NOBODY) return this.attached;
       this.attached = true;
       this.#name = this.engine.name();
       this.#leaveAtExit();
@@ -275,12 +282,15 @@ class Join {
   #beRead() {
     const deadline = performance.now() + PATIENCE_MS;
     for (const waiting of this.#waiting) waiting.deadline = deadline;
+    if (this.#isHeard) return;
     const { [STATUS.READ]: entries, [STATUS.TOTAL]: total } = this.status;
+    this.#isHeard = true;
     try {
       this.hearOfReading({ entries, total });
     } catch (error) {
       throwLater(error);
     }
+    this.#isHeard = false;
   }
 
   #runAll() {
@@ -318,8 +328,14 @@ class Join {
     }
     if (this.#waiting.length > 0) return;
     this.#pauseMs = FIRST_PAUSE_MS;
-    // Nobody here would hear the answer; the main thread goes on to wait for it.
-    if (!threads.isMainThread) this.engine.letGo();
+    this.#giveUp();
+  }
+
+  // An answer that nobody waits for would be lost in the queue, and the name with it. The main thread of
+  // a group goes on to wait for it, whether it has known of the group before or was told by its primary.
+  #giveUp() {
+    this.#joinSoon();
+    if (!this.#joinsIdly) this.engine.letGo();
   }
 }
 

@@ -253,7 +253,9 @@ class Lru {
 
   // A worker may have been told by its primary with whom it shares, when it attached.
   #isOfGroup() {
-    return this.#join.name !== '' || (this.#join.attachIfReady() && this.#join.name !== '');
+    const join = this.#join;
+    if (join.name === '' && !join.attachIfReady() && join.isReading) join.attachNow();
+    return join.name !== '';
   }
 
   /** Frees what the old cache held, a little at a time. */

@@ -143,8 +143,7 @@ impl Shared {
                     plan.reading = Reading::Now(progress);
                     let left = deadline.map(|end| end.saturating_duration_since(Instant::now()));
                     let Some(left) = left.filter(|left| !left.is_zero()) else {
-                        let Progress { entries, total, .. } = progress;
-                        return Err(Error::Reading { entries, total });
+                        return Err(far(progress));
                     };
                     let woken = self.changed.wait_timeout(plan, left);
                     plan = woken.unwrap_or_else(PoisonError::into_inner).0;
@@ -255,6 +254,14 @@ impl Drop for Shared {
         if let Reading::Failed(error) = &plan.reading {
             eprintln!("cluster-shared-memory: {error}");
         }
+    }
+}
+
+/// How far a reading is. As long as the file is only being checked, there is nothing to be counted.
+const fn far(progress: Progress) -> Error {
+    match progress {
+        Progress { step: Step::Check, .. } => Error::Reading { entries: 0, total: 0 },
+        Progress { entries, total, .. } => Error::Reading { entries, total },
     }
 }
 

@@ -22,7 +22,7 @@ const AGAIN: Duration = Duration::from_millis(1);
 const READING: Duration = Duration::from_millis(5);
 
 /// What a group begins with.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Beginnings {
     /// What its segment is like.
     pub settings: Settings,

@@ -31,6 +31,8 @@ const STATUS_WORDS: usize = 8;
 /// What `open` gives each environment. It lives until the environment's cleanup hook.
 pub(super) struct Engine {
     state: RefCell<State>,
+    /// Whether it has asked for a hub, and will ask again.
+    waits: Cell<bool>,
     hub: Option<&'static Hub>,
     /// With whom the process shares unless it is configured otherwise.
     scope: Scope,
@@ -80,6 +82,7 @@ impl Engine {
                 is_closed: false,
                 buffers: Buffers::default(),
             }),
+            waits: Cell::new(false),
             hub,
             scope,
             thread: u64::from(thread),
@@ -157,8 +160,16 @@ impl Engine {
         }
     }
 
-    /// Attaches this environment; `false` if no hub answers within `timeout`.
+    /// Attaches this environment; `false` if no hub answers within `timeout`. Who is told to ask again
+    /// keeps its place until it does, or [lets go](Self::let_go).
     pub(super) fn attach(&self, timeout: Duration) -> Result<bool> {
+        self.wait(true);
+        let attached = self.try_to_attach(timeout);
+        self.wait(matches!(attached, Ok(false) | Err(Error::Reading { .. })));
+        attached
+    }
+
+    fn try_to_attach(&self, timeout: Duration) -> Result<bool> {
         let mut state = self.state.borrow_mut();
         if state.is_closed {
             return Err(Error::Closed);
@@ -223,14 +234,18 @@ impl Engine {
             state.is_closed = true;
             state.member.take()
         };
-        member::let_go();
+        self.wait(false);
         member.map_or(Ok(None), Member::leave)
     }
 
     /// Waits for no hub any more.
     pub(super) fn let_go(&self) {
-        if self.state.borrow().member.is_none() {
-            member::let_go();
+        self.wait(false);
+    }
+
+    fn wait(&self, waits: bool) {
+        if self.waits.replace(waits) != waits {
+            scope::wait(waits);
         }
     }
 

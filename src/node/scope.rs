@@ -37,6 +37,8 @@ struct Choice {
     users: usize,
     /// The group as the first of them found it: of the user that the process had then.
     group: Option<GroupName>,
+    /// Environments that were told to ask again.
+    waiting: usize,
 }
 
 static CHOICE: Mutex<Choice> = Mutex::new(Choice {
@@ -45,6 +47,7 @@ static CHOICE: Mutex<Choice> = Mutex::new(Choice {
     is_sized: false,
     users: 0,
     group: None,
+    waiting: 0,
 });
 
 impl Scope {
@@ -87,8 +90,11 @@ impl Choice {
         };
         change(&mut changed)?;
         changed.refer(default, hub)?;
+        let is_other = changed.scope.as_ref().unwrap_or(default)
+            != self.scope.as_ref().unwrap_or(default)
+            || changed.beginnings != self.beginnings;
         *self = changed;
-        if self.users == 0 {
+        if self.users == 0 && is_other {
             // What is being waited for, or made, was as it was chosen before.
             member::let_go();
         }
@@ -185,6 +191,19 @@ pub(super) fn take(
     let Choice { group, beginnings, is_sized, .. } = &*choice;
     let (group, beginnings, is_sized) = (group.clone(), beginnings.clone(), *is_sized);
     Ok(Taken { group, beginnings, is_sized, holds: true })
+}
+
+/// Notes that an environment waits for a hub, or does no longer. What nobody in this process waits for
+/// is let go of: a place in a queue, or a segment that is still being made.
+pub(super) fn wait(waits: bool) {
+    let waiting = {
+        let mut choice = choice();
+        choice.waiting = if waits { choice.waiting + 1 } else { choice.waiting - 1 };
+        choice.waiting
+    };
+    if waiting == 0 {
+        member::let_go();
+    }
 }
 
 impl Taken {

@@ -24,16 +24,16 @@ const SHOW_NAME_AND_UID: u32 = 0x41;
 const ATTRIBUTE_NAME: u16 = 0;
 const ATTRIBUTE_UID: u16 = 7;
 /// Bytes of the head of a message, and of what stands before its attributes.
+const HEAD: usize = 16;
+const BODY: usize = 16;
 /// Where the type of a socket stands in what follows the head.
 const TYPE_AT: usize = 1;
 const SEQPACKET: u8 = 5;
-const HEAD: usize = 16;
-const BODY: usize = 16;
 
 const ANSWER_WITHIN: Duration = Duration::from_secs(1);
 
-/// The users that bound sockets of the type `SOCK_SEQPACKET` belong to, by abstract name without its leading zero byte. Empty where
-/// the kernel does not say (before Linux 5.3, or in some sandboxes).
+/// The users that bound sockets of the type `SOCK_SEQPACKET` belong to, by abstract name without its
+/// leading zero byte. Empty where the kernel does not say (before Linux 5.3, or in some sandboxes).
 #[must_use]
 pub fn owners() -> HashMap<Vec<u8>, u32> {
     dump().unwrap_or_default()

@@ -51,10 +51,10 @@ pub(crate) struct Records {
 
 /// Patience of a probe at a latch whose owner is stopped.
 const PROBE: Duration = Duration::from_millis(2);
-/// A probe's answer must come within this.
-const PROBE_LIMIT: Duration = Duration::from_millis(200);
-/// From a death on, writers of the same shard wait for no longer: it takes about a millisecond, but
-/// many processes share few processors. Who noticed no death would wait for the whole patience.
+/// A probe's answer must come within this; and from a death on, writers of the same shard wait for no
+/// longer. Both take a millisecond or two, but many processes share few processors. Who noticed no
+/// death, or took no notice of its own patience, would wait for a whole second.
+const PROBE_LIMIT: Duration = Duration::from_millis(500);
 const RECOVERY_LIMIT: Duration = Duration::from_millis(500);
 /// Points at which the whole patience of a writer is waited for, once in a run.
 const FULL_WAITS: [&str; 3] = ["shard.seal", "shard.clear", "pages.clear"];
