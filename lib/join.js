@@ -244,11 +244,11 @@ class Join {
     if (!this.attached) {
       const answer = this.engine.attach(answerMs);
       this.#reads = answer === READING;
+      if (answer !== NOBODY) this.#leaveAtExit();
       if (this.#reads) this.#beRead();
       if (this.#reads || answer === NOBODY) return false;
       this.attached = true;
       this.#name = this.engine.name();
-      this.#leaveAtExit();
       this.#mode = this.engine.mode();
       this.nonce = this.engine.nonce();
     }
@@ -257,8 +257,9 @@ class Join {
   }
 
   // The engine's own hook does not run at process.exit(), and the last one may have a snapshot to write.
+  // So may who has it read, and is not in yet: others come and go meanwhile.
   #leaveAtExit() {
-    if (this.name === '' || !threads.isMainThread) return;
+    if (this.name === '' || !threads.isMainThread || this.#atExit !== undefined) return;
     this.#atExit = () => {
       this.#closed = true;
       this.attached = false;

@@ -31,6 +31,8 @@ const ROOM_TO_FIT: u64 = 4;
 pub(super) struct Opened {
     pub(super) segment: Arc<Segment>,
     pub(super) me: MemberId,
+    /// What [`store::changes`] was then.
+    pub(super) changes: Vec<u64>,
 }
 
 /// The segment of a hub, or why there is none.
@@ -184,9 +186,10 @@ impl Shared {
         if host::current(region, layout)?.is_some_and(|host| !is_gone(&host)) {
             return Ok(None);
         }
+        let changes = store::changes(&segment)?;
         let me = members::join(region, layout, self.process(), members::HUB)?;
         match host::claim(region, layout, me, is_gone) {
-            Ok(true) => Ok(Some(self.opened.get_or_init(|| Opened { segment, me }))),
+            Ok(true) => Ok(Some(self.opened.get_or_init(|| Opened { segment, me, changes }))),
             other => {
                 members::leave(region, layout, me)?;
                 other.map(|_| None)
@@ -196,7 +199,7 @@ impl Shared {
 
     /// Lets another be the host, and leaves.
     pub(super) fn resign(&self) {
-        let Some(Opened { segment, me }) = self.opened() else {
+        let Some(Opened { segment, me, .. }) = self.opened() else {
             return;
         };
         // Its slot was good when it was taken.

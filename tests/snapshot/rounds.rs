@@ -4,7 +4,7 @@ use super::{Content, Folder, MIB, Name, all, new_store, put, read, restored, val
 use cluster_shared_memory::entry::{Key, Namespace, Tag};
 use cluster_shared_memory::lru::Lru;
 use cluster_shared_memory::snapshot::{self, Progress, Step};
-use cluster_shared_memory::store::{Condition, Scratch, ms_until};
+use cluster_shared_memory::store::{self, Condition, Scratch, ms_until};
 use proptest::prelude::*;
 use std::collections::HashMap;
 use std::fs;
@@ -207,6 +207,19 @@ fn of_a_large_one_it_is_heard_how_far_it_is() {
     let both = |step| [(step, 65_536), (step, 131_072)];
     assert_eq!(steps, [both(Step::Write), both(Step::Check), both(Step::Store)].concat());
     assert!(told.iter().all(|news| news.total == 140_000 && news.bytes == news.entries * 32));
+}
+
+#[test]
+fn a_bound_that_falls_as_others_rise_is_a_change_as_well() {
+    let store = new_store(16 * MIB);
+    let namespace = store.namespace(b"bound", false).unwrap();
+    store.bound(namespace, 1000).unwrap();
+    let before = store::changes(store.segment()).unwrap();
+    put(&store, &of_users(b"k", false), &(Tag::True, vec![]), None);
+    for fall in 0..100 {
+        store.bound(namespace, 1000 - fall).unwrap();
+        assert_ne!(store::changes(store.segment()).unwrap(), before, "{fall}");
+    }
 }
 
 fn names() -> impl Strategy<Value = Name> {
