@@ -51,7 +51,8 @@ declare namespace memory {
      * With a name: a file with all entries of all namespaces, without locks and the LRU. Whoever makes
      * the memory reads it before anybody is let in; the last to leave by `close()` or by its normal end
      * writes it, as a whole or not at all. If the file is damaged, the first operations of who reads
-     * it fail with `ERR_SNAPSHOT`, it is kept under another name, and the memory begins empty.
+     * it fail with `ERR_SNAPSHOT`, it is kept under another name, and the memory begins empty. Until
+     * they are told, the calls of others fail with `ERR_NO_HOST` as where nobody answers.
      */
     snapshot?: string;
     /**
@@ -217,7 +218,8 @@ declare namespace memory {
    * - `ERR_SNAPSHOT` (`file`, `kept`): the file cannot be read or written. A damaged one is kept as
    *   `kept`; look at it, or go on without it.
    * - `ERR_NO_HOST`: no process that shares by the name answers, for 5 seconds; the one that admits
-   *   others (`host` of `stats()`) is stopped.
+   *   others (`host` of `stats()`) is stopped, or has a snapshot that it could not read and is too busy
+   *   to hear of that.
    * - `ERR_NOT_PRIMARY`: `setLRUOptions` in the worker of a cluster; call it in the primary.
    * - `ERR_REFUSED`: the primary does not let this process in, since it is none of its children; or
    *   the processes of a name do not, since it runs under another user. The message names both.

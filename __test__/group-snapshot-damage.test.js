@@ -29,6 +29,7 @@ const {
   set,
   size,
   soon,
+  startBusy,
   until,
 } = require('./group-snapshots.js');
 
@@ -146,6 +147,30 @@ test(
     // Met in the very moment of the closing, it is written to stderr.
     const isKept = told === 'ERR_CLOSED' && namesAt(place).includes('values.damaged-1');
     assert.ok([told, code].includes('ERR_SNAPSHOT') || isKept, `${told}, ${code}`);
+  },
+);
+
+test(
+  'nobody waits without end for one that is too busy to hear of the damage',
+  BRIEF,
+  async (t) => {
+    const place = newPlace();
+    const bytes = fs.readFileSync(long.file);
+    fs.writeFileSync(place.file, flipped(bytes, bytes.length - 1), { mode: 0o600 });
+    const [{ goOn }, guest] = await Promise.all([startBusy(t, place), start(t)]);
+    const codes = await guest.do(
+      async ({ memory, failure }, options) => {
+        memory.configure(options);
+        const outcomes = [await failure(() => memory.get('a'))];
+        outcomes.push(await failure(() => memory.sync.get('a')));
+        return outcomes.map(({ code }) => code);
+      },
+      { name: place.name, snapshot: place.file },
+    );
+    assert.deepEqual(codes, ['ERR_NO_HOST', 'ERR_NO_HOST']);
+    assert.deepEqual(namesAt(place), ['values.damaged-1']);
+    goOn();
+    assert.equal(await guest.do(getA), undefined);
   },
 );
 

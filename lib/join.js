@@ -29,6 +29,8 @@ const FIRST_ANSWER_MS = 250;
 const LONG_ANSWER_MS = 1000;
 const PATIENCE_MS = 5000;
 const IDLE_PAUSE_MS = 1000;
+/** While a file is read: whoever has begun that is soon to hear if it fails, for others wait. */
+const READING_PAUSE_MS = 250;
 const FIRST_PAUSE_MS = 5;
 const LONGEST_PAUSE_MS = 50;
 
@@ -213,7 +215,7 @@ class Join {
       return;
     }
     this.#joinsIdly = true;
-    const nextMs = Math.min(pauseMs * 2, IDLE_PAUSE_MS);
+    const nextMs = Math.min(pauseMs * 2, this.#reads ? READING_PAUSE_MS : IDLE_PAUSE_MS);
     setTimeout(() => this.#joinIdly(nextMs), pauseMs).unref();
   }
 

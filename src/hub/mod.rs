@@ -201,7 +201,7 @@ impl Hub {
     /// [`Error::Reading`] if that takes longer; those of [`crate::store::create_with`] and of
     /// [`crate::snapshot::read`].
     pub fn segment(&self, deadline: Instant) -> Result<Arc<Segment>> {
-        Ok(Arc::clone(&self.shared.open(Some(deadline))?.segment))
+        Ok(Arc::clone(&self.shared.open(deadline)?.segment))
     }
 
     /// Ends it. If others may have come in and gone again, while this process has never had a member of

@@ -114,45 +114,53 @@ impl Shared {
         self.opened.get()
     }
 
-    /// The segment, which is made now if it does not exist. Whoever waits for it says until when; who
-    /// does not, a guest, does not hear of what failed either.
+    /// The segment, which is made now if it does not exist; waits until `deadline` for a snapshot to be
+    /// read. What has failed is told once: whoever asks then has it made anew.
     ///
     /// # Errors
-    /// [`Error::Reading`] if a snapshot is still being read; those of [`store::create_with`] and
-    /// [`snapshot::read`].
-    pub(super) fn open(self: &Arc<Self>, deadline: Option<Instant>) -> Result<&Opened> {
-        if let Some(opened) = self.opened.get() {
-            return Ok(opened);
-        }
+    /// [`Error::Reading`] if that takes longer; those of [`store::create_with`] and [`snapshot::read`].
+    pub(super) fn open(self: &Arc<Self>, deadline: Instant) -> Result<&Opened> {
         let mut plan = self.plan();
         loop {
-            if let Some(opened) = self.opened.get() {
-                return Ok(opened);
+            let outcome = self.open_by(&mut plan);
+            let left = deadline.saturating_duration_since(Instant::now());
+            if !matches!(outcome, Err(Error::Reading { .. })) || left.is_zero() {
+                return outcome;
             }
-            match std::mem::replace(&mut plan.reading, Reading::Not) {
-                Reading::Not => match &self.snapshot {
-                    None => return self.make(&plan),
-                    Some(path) => {
-                        plan.reading = Reading::Now(self.begin_reading(&plan, path)?);
-                    }
-                },
-                Reading::Failed(error) if deadline.is_some() => return Err(error),
-                Reading::Failed(error) => {
-                    plan.reading = Reading::Failed(error);
-                    return Err(Error::Reading { entries: 0, total: 0 });
-                }
-                Reading::Now(progress) => {
-                    plan.reading = Reading::Now(progress);
-                    let left = deadline.map(|end| end.saturating_duration_since(Instant::now()));
-                    let Some(left) = left.filter(|left| !left.is_zero()) else {
-                        let Progress { entries, total, .. } = progress;
-                        return Err(Error::Reading { entries, total });
-                    };
-                    let woken = self.changed.wait_timeout(plan, left);
-                    plan = woken.unwrap_or_else(PoisonError::into_inner).0;
-                }
-            }
+            let woken = self.changed.wait_timeout(plan, left);
+            plan = woken.unwrap_or_else(PoisonError::into_inner).0;
         }
+    }
+
+    /// The same for a guest, which neither waits here nor is told what has failed: that is for who has
+    /// begun. `None`: until then it is told nothing, for it would wait without end where that one is busy.
+    ///
+    /// # Errors
+    /// As for `open`.
+    pub(super) fn open_for_guest(self: &Arc<Self>) -> Result<Option<&Opened>> {
+        // Most guests find it there.
+        if let Some(opened) = self.opened() {
+            return Ok(Some(opened));
+        }
+        let mut plan = self.plan();
+        match plan.reading {
+            Reading::Failed(_) => Ok(None),
+            Reading::Not | Reading::Now(_) => self.open_by(&mut plan).map(Some),
+        }
+    }
+
+    fn open_by(self: &Arc<Self>, plan: &mut Plan) -> Result<&Opened> {
+        if let Some(opened) = self.opened() {
+            return Ok(opened);
+        }
+        let progress = match (std::mem::replace(&mut plan.reading, Reading::Not), &self.snapshot) {
+            (Reading::Failed(error), _) => return Err(error),
+            (Reading::Not, None) => return self.make(plan),
+            (Reading::Not, Some(path)) => self.begin_reading(plan, path)?,
+            (Reading::Now(progress), _) => progress,
+        };
+        plan.reading = Reading::Now(progress);
+        Err(Error::Reading { entries: progress.entries, total: progress.total })
     }
 
     fn make(&self, plan: &Plan) -> Result<&Opened> {

@@ -1,7 +1,7 @@
 //! Who begins a group with a snapshot has the hub before it is a member: what others find there
 //! meanwhile, and what is left of them.
 
-use crate::family::Child;
+use crate::family::{Child, wait_until};
 use crate::leaving_family::{Group, ask};
 
 /// Has a child have a file read that takes a moment, and be no member yet.
@@ -55,4 +55,21 @@ fn who_goes_before_it_is_a_member_leaves_a_file_that_has_all_as_it_is() {
     assert_eq!(ask(&mut founder, "let"), "out");
     group.must_be_free();
     assert_eq!(written(), before);
+}
+
+#[test]
+fn who_comes_after_the_reading_has_failed_hears_nothing_until_its_founder_has() {
+    let group = Group::new("failed", true);
+    let (mut founder, mut guest) = (group.start(), group.start());
+    leave_behind(&group, &mut guest, 7);
+    let mut bytes = std::fs::read(group.file()).unwrap();
+    *bytes.last_mut().unwrap() ^= 1;
+    std::fs::write(group.file(), bytes).unwrap();
+    assert_eq!(ask(&mut founder, "begin"), "begun");
+    // As long as it is read, it is told so.
+    wait_until("silence", || (0..10).all(|_| ask(&mut guest, "knock") == "silence"));
+    let told = ask(&mut founder, "begin");
+    assert!(told.contains("values.damaged-1"), "{told}");
+    assert_eq!(ask(&mut guest, "join 0"), "in");
+    assert_eq!(ask(&mut guest, "size"), "0");
 }

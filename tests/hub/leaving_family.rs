@@ -198,6 +198,13 @@ fn obey(
         }
         // Leaves no room for anything.
         "stuff" => stuff(member.as_ref().unwrap().store()).to_string(),
+        "size" => member.as_ref().unwrap().store().stats().unwrap().entries.to_string(),
+        // Whether a hub says anything within a moment, and what it is.
+        "knock" => match attach(name, snapshot, Duration::from_millis(20)) {
+            Ok(None) => "silence".into(),
+            Err(Error::Reading { .. }) => "reading".into(),
+            outcome => left(outcome),
+        },
         // The number that all of them have.
         "all" => all(member.as_ref().unwrap().store()).to_string(),
         "host" => {
