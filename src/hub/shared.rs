@@ -23,8 +23,11 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, OnceLock, PoisonError, Weak};
 use std::time::Instant;
 
-/// One of so many parts of the maximum is what a snapshot may need beyond it.
-const ROOM_TO_FIT: u64 = 4;
+/// Where a snapshot does not fit: so many parts of what there was are tried beyond that.
+const MORE: [u64; 7] = [0, 1, 2, 4, 8, 16, 32];
+const PARTS: u64 = 32;
+/// But at most so many times what is configured.
+const MOST: u64 = 2;
 
 /// The segment, and the hub's own slot in it.
 #[derive(Debug)]
@@ -270,14 +273,28 @@ impl Drop for Shared {
 }
 
 /// Makes a segment of what is in the snapshot. A memory that was full may have used its room better than
-/// it is used here: then the next one may be a little larger.
+/// it is used here, for the keys are divided anew among the shards: then the next one is a little larger.
 fn read(shared: &Weak<Shared>, settings: Settings, path: &Path) -> Result<Arc<Segment>> {
-    let maximum = settings.maximum + settings.maximum / ROOM_TO_FIT;
-    let larger = Settings { maximum: maximum.min(MAXIMUM_BYTES), ..settings };
-    read_into(shared, settings, path).or_else(|error| match error {
-        Error::Snapshot { is_too_large: true, .. } => read_into(shared, larger, path),
-        error => Err(error),
-    })
+    let mut read = read_into(shared, settings, path);
+    for maximum in larger(settings.maximum, snapshot::maximum_of(path)) {
+        if !matches!(read, Err(Error::Snapshot { is_too_large: true, .. }))
+            || shared.strong_count() == 0
+        {
+            break;
+        }
+        read = read_into(shared, Settings { maximum, ..settings }, path);
+    }
+    read
+}
+
+/// What is tried where a maximum is too small: what the former memory had, and then more and more.
+fn larger(maximum: u64, former: Option<u64>) -> Vec<u64> {
+    let most = maximum.saturating_mul(MOST).min(MAXIMUM_BYTES);
+    let from = former.unwrap_or(maximum).clamp(maximum, most);
+    let mut sizes = MORE.map(|parts| (from + from / PARTS * parts).min(most)).to_vec();
+    sizes.retain(|size| *size > maximum);
+    sizes.dedup();
+    sizes
 }
 
 /// Reads the snapshot, and notes in the segment where its last member is to write the next one.
@@ -286,16 +303,71 @@ fn read_into(shared: &Weak<Shared>, settings: Settings, path: &Path) -> Result<A
     let (region, layout) = (segment.region(), segment.layout());
     let me = members::join(region, layout, ProcessId::current(), members::HUB)?;
     let store = Store::new(Arc::clone(&segment), me);
-    let stands = Origin::of(path);
+    let will = |origin| Will { path: path.to_owned(), origin };
+    // Before the rest: that may leave no room for it.
+    will(Origin::of(path)).write(&store)?;
     let is_wanted = || shared.strong_count() > 0;
     let read = snapshot::read_for(&store, path, &is_wanted, &mut |progress| {
         if let Some(shared) = shared.upgrade() {
             shared.plan().reading = Reading::Now(progress);
         }
     })?;
-    let origin = stands.filter(|_| read.is_some());
-    Will { path: path.to_owned(), origin }.write(&store)?;
+    if read.is_none() {
+        // It may have gone since.
+        will(None).write(&store)?;
+    }
     members::leave(region, layout, me)?;
     drop(store);
     Ok(segment)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::entry::{Tag, Value};
+
+    const MAXIMUM: u64 = 16 << 20;
+
+    #[test]
+    fn what_does_not_fit_gets_more_room_but_at_most_twice_as_much() {
+        for former in [None, Some(0), Some(MAXIMUM)] {
+            let sizes = larger(MAXIMUM, former);
+            assert_eq!(sizes.first(), Some(&(MAXIMUM + MAXIMUM / 32)));
+            assert_eq!(sizes.last(), Some(&(2 * MAXIMUM)));
+            assert!(sizes.is_sorted());
+        }
+        assert_eq!(larger(MAXIMUM, Some(MAXIMUM + 1)).first(), Some(&(MAXIMUM + 1)));
+        assert_eq!(larger(MAXIMUM, Some(u64::MAX)), [2 * MAXIMUM]);
+        assert_eq!(larger(MAXIMUM_BYTES - 1, None), [MAXIMUM_BYTES]);
+        assert!(larger(MAXIMUM_BYTES, None).is_empty());
+    }
+
+    /// Writes a file that needs more than that, and has nothing to be heard of while it is read.
+    fn write_too_much(path: &Path) {
+        let segment = Arc::new(store::create(4 * MAXIMUM).unwrap());
+        let process = ProcessId::current();
+        let me = members::join(segment.region(), segment.layout(), process, 0).unwrap();
+        let store = Store::new(segment, me);
+        for number in 0..5000_u64 {
+            let name = number.to_le_bytes();
+            let key = store.key(&name, false).unwrap();
+            store.set(&key, &Value::bytes(Tag::Buffer, &[1; 4000])).unwrap();
+        }
+        snapshot::write(&store, path, &mut |_| {}).unwrap();
+    }
+
+    #[test]
+    fn more_room_is_tried_only_as_long_as_somebody_waits() {
+        let name = format!("csm-shared-{}", std::process::id());
+        let path = std::env::temp_dir().join(name);
+        write_too_much(&path);
+        let settings = Settings { maximum: MAXIMUM, ..Settings::DEFAULT };
+        let process = ProcessId::current();
+        let shared = Arc::new(Shared::new(HubName::of(process), settings, None, None));
+        let wanted = read(&Arc::downgrade(&shared), settings, &path);
+        let unwanted = read(&Weak::new(), settings, &path);
+        std::fs::remove_file(&path).unwrap();
+        assert_eq!(wanted.unwrap().layout().maximum, 2 * MAXIMUM);
+        assert!(matches!(unwanted, Err(Error::Snapshot { is_too_large: true, .. })));
+    }
 }

@@ -1,8 +1,15 @@
 //! Who begins a group with a snapshot has the hub before it is a member: what others find there
 //! meanwhile, and what is left of them.
 
-use crate::family::{Child, wait_until};
+use crate::family::{Child, MIB, wait_until};
 use crate::leaving_family::{Group, ask};
+use cluster_shared_memory::entry::{Tag, Value};
+use cluster_shared_memory::error::Error;
+use cluster_shared_memory::os::process::ProcessId;
+use cluster_shared_memory::segment::members;
+use cluster_shared_memory::snapshot;
+use cluster_shared_memory::store::{self, Store};
+use std::sync::Arc;
 
 /// Has a child have a file read that takes a moment, and be no member yet.
 fn begin(child: &mut Child) {
@@ -72,4 +79,45 @@ fn who_comes_after_the_reading_has_failed_hears_nothing_until_its_founder_has() 
     assert!(told.contains("values.damaged-1"), "{told}");
     assert_eq!(ask(&mut guest, "join 0"), "in");
     assert_eq!(ask(&mut guest, "size"), "0");
+}
+
+#[test]
+fn a_memory_that_is_always_full_comes_back_a_little_larger_each_time() {
+    let group = Group::new("lives", true);
+    let (mut child, mut entries, mut maximum) = (group.start(), 0.to_string(), 16 * MIB);
+    for life in 0..8 {
+        assert_eq!(ask(&mut child, "join 0"), "in", "life {life}");
+        assert_eq!(ask(&mut child, "size"), entries, "life {life}");
+        let next = ask(&mut child, "maximum").parse().unwrap();
+        // A step, or two of which the second is twice as long.
+        assert!((maximum..=maximum + 3 * maximum / 32).contains(&next), "{maximum}, then {next}");
+        maximum = next;
+        entries = ask(&mut child, "stuff");
+        assert_eq!(ask(&mut child, "leave 0"), "out", "life {life}");
+        group.must_be_free();
+    }
+    assert!(maximum > 16 * MIB && maximum <= 32 * MIB, "{maximum}");
+}
+
+#[test]
+fn a_memory_in_which_only_the_note_of_its_file_finds_no_room_comes_back() {
+    let group = Group::new("note", true);
+    let segment = Arc::new(store::create(16 * MIB).unwrap());
+    let me = members::join(segment.region(), segment.layout(), ProcessId::current(), 0).unwrap();
+    let store = Store::new(segment, me);
+    // Each takes two pages, and the note needs a span.
+    let mut count = 0_u64;
+    loop {
+        let name = count.to_le_bytes();
+        let key = store.key(&name, false).unwrap();
+        match store.set(&key, &Value::bytes(Tag::Buffer, &[7; 5000])) {
+            Ok(()) => count += 1,
+            Err(Error::OutOfMemory { .. }) => break,
+            Err(error) => panic!("{error}"),
+        }
+    }
+    snapshot::write(&store, &group.file(), &mut |_| {}).unwrap();
+    let mut child = group.start();
+    assert_eq!(ask(&mut child, "join 0"), "in");
+    assert_eq!(ask(&mut child, "size"), count.to_string());
 }

@@ -199,6 +199,7 @@ fn obey(
         // Leaves no room for anything.
         "stuff" => stuff(member.as_ref().unwrap().store()).to_string(),
         "size" => member.as_ref().unwrap().store().stats().unwrap().entries.to_string(),
+        "maximum" => member.as_ref().unwrap().store().segment().layout().maximum.to_string(),
         // Whether a hub says anything within a moment, and what it is.
         "knock" => match attach(name, snapshot, Duration::from_millis(20)) {
             Ok(None) => "silence".into(),
