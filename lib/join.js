@@ -29,8 +29,12 @@ const FIRST_ANSWER_MS = 250;
 const LONG_ANSWER_MS = 1000;
 const PATIENCE_MS = 5000;
 const IDLE_PAUSE_MS = 1000;
+/** While a file is read: whoever has begun that is soon to hear if it fails, for others wait. */
+const READING_PAUSE_MS = 250;
 const FIRST_PAUSE_MS = 5;
 const LONGEST_PAUSE_MS = 50;
+
+const LEAVERS = Symbol.for('cluster-shared-memory.leavers');
 
 /** What the engine's attach gives. */
 const NOBODY = 0;
@@ -192,7 +196,7 @@ class Join {
 
   /** Leaves the memory; throws if the snapshot cannot be written. */
   leave() {
-    if (this.#atExit !== undefined) process.off('exit', this.#atExit);
+    if (this.#atExit !== undefined) leavers().delete(this.#atExit);
     const problem = this.engine.close();
     if (problem !== undefined) this.#warn(new Error(problem));
   }
@@ -220,7 +224,7 @@ class Join {
       return;
     }
     this.#joinsIdly = true;
-    const nextMs = Math.min(pauseMs * 2, IDLE_PAUSE_MS);
+    const nextMs = Math.min(pauseMs * 2, this.isReading ? READING_PAUSE_MS : IDLE_PAUSE_MS);
     setTimeout(() => this.#joinIdly(nextMs), pauseMs).unref();
   }
 
@@ -251,11 +255,11 @@ class Join {
     if (!this.attached) {
       const answer = this.engine.attach(answerMs);
       this.isReading = answer === READING;
+      if (answer !== NOBODY) this.#leaveAtExit();
       if (this.isReading) this.#beRead();
       if (answer === READING || answer === NOBODY) return this.attached;
       this.attached = true;
       this.#name = this.engine.name();
-      this.#leaveAtExit();
       this.#mode = this.engine.mode();
       this.nonce = this.engine.nonce();
     }
@@ -264,8 +268,9 @@ class Join {
   }
 
   // The engine's own hook does not run at process.exit(), and the last one may have a snapshot to write.
+  // So may who has it read, and is not in yet: others come and go meanwhile.
   #leaveAtExit() {
-    if (this.name === '' || !threads.isMainThread) return;
+    if (this.name === '' || !threads.isMainThread || this.#atExit !== undefined) return;
     this.#atExit = () => {
       this.#closed = true;
       this.attached = false;
@@ -275,7 +280,7 @@ class Join {
         this.#warn(error);
       }
     };
-    process.once('exit', this.#atExit);
+    leavers().add(this.#atExit);
   }
 
   /** Nobody is impatient while something happens. */
@@ -337,6 +342,23 @@ class Join {
     this.#joinSoon();
     if (!this.#joinsIdly) this.engine.letGo();
   }
+}
+
+/**
+ * What is done when the process exits, by one listener for all copies of the package: a test runner may
+ * load many.
+ * @returns {Set<() => void>}
+ */
+function leavers() {
+  const known = /** @type {any} */ (process)[LEAVERS];
+  if (known !== undefined) return known;
+  /** @type {Set<() => void>} */
+  const all = new Set();
+  Object.defineProperty(process, LEAVERS, { value: all });
+  process.once('exit', () => {
+    for (const leave of all) leave();
+  });
+  return all;
 }
 
 function inSnapshot() {

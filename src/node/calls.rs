@@ -11,6 +11,8 @@ use napi::sys;
 use std::io::Write as _;
 use std::ptr;
 
+/// Units of a string that are looked at and then copied: as many as the nearest cache holds.
+const NARROWED: usize = 4096;
 /// Elements that an array is given in one call of Node-API.
 const ELEMENTS: usize = 32;
 
@@ -264,14 +266,17 @@ impl<const N: usize> Call<N> {
 #[inline]
 fn narrow(units: &[u16], bytes: &mut Vec<u8>) -> bool {
     bytes.clear();
-    let wide = units.iter().fold(0, |all, unit| all | unit) > 0xff;
-    if wide {
-        bytes.extend(units.iter().flat_map(|unit| unit.to_le_bytes()));
-    } else {
+    bytes.reserve(units.len());
+    for some in units.chunks(NARROWED) {
+        if some.iter().fold(0, |all, unit| all | unit) > 0xff {
+            bytes.clear();
+            bytes.extend(units.iter().flat_map(|unit| unit.to_le_bytes()));
+            return true;
+        }
         #[expect(clippy::cast_possible_truncation, reason = "no unit is above 255")]
-        bytes.extend(units.iter().map(|unit| *unit as u8));
+        bytes.extend(some.iter().map(|unit| *unit as u8));
     }
-    wide
+    false
 }
 
 /// An index as the name of a property, with a zero at its end.

@@ -165,7 +165,9 @@ impl Engine {
     pub(super) fn attach(&self, timeout: Duration) -> Result<bool> {
         self.wait(true);
         let attached = self.try_to_attach(timeout);
-        self.wait(matches!(attached, Ok(false) | Err(Error::Reading { .. })));
+        if self.wait(matches!(attached, Ok(false) | Err(Error::Reading { .. }))) {
+            member::let_go_quietly();
+        }
         attached
     }
 
@@ -234,19 +236,22 @@ impl Engine {
             state.is_closed = true;
             state.member.take()
         };
-        self.wait(false);
-        member.map_or(Ok(None), Member::leave)
+        let let_go = if self.wait(false) { member::let_go() } else { Ok(None) };
+        // It can have written only where there was no member.
+        member.map_or(let_go, Member::leave)
     }
 
     /// Waits for no hub any more.
     pub(super) fn let_go(&self) {
-        self.wait(false);
+        if self.wait(false) {
+            member::let_go_quietly();
+        }
     }
 
-    fn wait(&self, waits: bool) {
-        if self.waits.replace(waits) != waits {
-            scope::wait(waits);
-        }
+    /// Notes whether this environment waits for a hub; `true` if from now on nobody in this process does:
+    /// what they have waited for, a place in a queue or a segment that is being made, is of no use.
+    fn wait(&self, waits: bool) -> bool {
+        self.waits.replace(waits) != waits && scope::wait(waits) == 0
     }
 
     /// Tells JavaScript the tag of what was read.

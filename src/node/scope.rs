@@ -96,7 +96,7 @@ impl Choice {
         *self = changed;
         if self.users == 0 && is_other {
             // What is being waited for, or made, was as it was chosen before.
-            member::let_go();
+            member::let_go_quietly();
         }
         Ok(())
     }
@@ -193,17 +193,11 @@ pub(super) fn take(
     Ok(Taken { group, beginnings, is_sized, holds: true })
 }
 
-/// Notes that an environment waits for a hub, or does no longer. What nobody in this process waits for
-/// is let go of: a place in a queue, or a segment that is still being made.
-pub(super) fn wait(waits: bool) {
-    let waiting = {
-        let mut choice = choice();
-        choice.waiting = if waits { choice.waiting + 1 } else { choice.waiting - 1 };
-        choice.waiting
-    };
-    if waiting == 0 {
-        member::let_go();
-    }
+/// Notes that one environment more waits for a hub, or one less; gives how many do.
+pub(super) fn wait(waits: bool) -> usize {
+    let mut choice = choice();
+    choice.waiting = if waits { choice.waiting + 1 } else { choice.waiting - 1 };
+    choice.waiting
 }
 
 impl Taken {

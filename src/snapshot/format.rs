@@ -9,8 +9,9 @@
 //! 40  versions    no shard has given a higher one
 //! 48  taken       when it was written, in ms since 1970
 //! 56  memory      the number of the segment that it was written from
-//! 64  sums        CRC-32 of all that follows; of these 72 bytes, were this half 0
-//! 72  records     one behind the other
+//! 64  maximum     bytes that this one could take
+//! 72  sums        CRC-32 of all that follows; of these 80 bytes, were this half 0
+//! 80  records     one behind the other
 //!     "csm-ends"
 //! ```
 //!
@@ -35,19 +36,21 @@ pub(super) struct Head {
     pub(super) versions: u64,
     pub(super) taken_ms: u64,
     pub(super) memory: u64,
+    pub(super) maximum: u64,
     /// Checksum of what follows.
     pub(super) sum: u32,
 }
 
 impl Head {
-    pub(super) const BYTES: usize = 72;
+    pub(super) const BYTES: usize = 80;
 
     pub(super) fn to_bytes(self) -> [u8; Self::BYTES] {
         let (magic, sum) = (u64::from_le_bytes(MAGIC), u64::from(self.sum));
-        let Self { length, entries, namespaces, versions, taken_ms, memory, .. } = self;
+        let Self { length, entries, namespaces, versions, taken_ms, memory, maximum, .. } = self;
         let words = |sums| {
-            to_bytes::<9, { Head::BYTES }>([
-                magic, FORMAT, length, entries, namespaces, versions, taken_ms, memory, sums,
+            to_bytes::<10, { Head::BYTES }>([
+                magic, FORMAT, length, entries, namespaces, versions, taken_ms, memory, maximum,
+                sums,
             ])
         };
         words(sum | u64::from(crc32fast::hash(&words(sum))) << 32)
@@ -59,8 +62,9 @@ impl Head {
         if front.len() < Self::BYTES {
             return Err(cut_off(""));
         }
-        let words = to_words::<9>(front);
-        let [magic, format, bytes, entries, namespaces, versions, taken_ms, memory, sums] = words;
+        let words = to_words::<10>(front);
+        let [magic, format, bytes, entries, namespaces, versions, taken_ms, ..] = words;
+        let [.., memory, maximum, sums] = words;
         if magic != u64::from_le_bytes(MAGIC) {
             return Err(Flaw::damaged("it does not begin as a snapshot does"));
         }
@@ -70,7 +74,8 @@ impl Head {
         }
         #[expect(clippy::cast_possible_truncation, reason = "the lower half is meant")]
         let sum = sums as u32;
-        let head = Self { length: bytes, entries, namespaces, versions, taken_ms, memory, sum };
+        let head =
+            Self { length: bytes, entries, namespaces, versions, taken_ms, memory, maximum, sum };
         if head.to_bytes() != front || versions > MOST_VERSIONS {
             return Err(Flaw::damaged("the checksum of its head does not match"));
         }
@@ -116,6 +121,7 @@ mod tests {
         versions: MOST_VERSIONS,
         taken_ms: 4,
         memory: 3,
+        maximum: 2,
         sum: u32::MAX,
     };
 
@@ -124,7 +130,7 @@ mod tests {
         let bytes = HEAD.to_bytes();
         assert_eq!(Head::read(&bytes, HEAD.length).unwrap(), HEAD);
         assert!(Head::read(&bytes, HEAD.length - 1).is_err());
-        assert!(Head::read(&bytes[..71], 71).is_err());
+        assert!(Head::read(&bytes[..79], 79).is_err());
         let beyond = Head { versions: MOST_VERSIONS + 1, ..HEAD };
         assert!(Head::read(&beyond.to_bytes(), HEAD.length).is_err());
         for bit in 0..bytes.len() * 8 {

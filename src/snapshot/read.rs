@@ -43,10 +43,11 @@ pub fn read(
     read_for(store, path, &|| true, progress)
 }
 
-/// As [`read()`]; a damaged file is left as it is if nobody wants it any more, who could hear of that.
+/// As [`read()`], as long as somebody wants it: whenever progress is told it is asked whether to go on,
+/// and a damaged file is left as it is if nobody could hear of that.
 ///
 /// # Errors
-/// As for [`read()`].
+/// As for [`read()`]; [`Error::Closed`] if nobody wants it any more.
 pub fn read_for(
     store: &Store,
     path: &Path,
@@ -58,7 +59,7 @@ pub fn read_for(
     let Some(found) = target.open()? else {
         return Ok(None);
     };
-    let head = match check(&found, progress) {
+    let head = match check(&found, is_wanted, progress) {
         Ok(head) => head,
         Err(Flaw::Damaged(why)) if is_wanted() => return Err(target.keep_aside(&why)),
         Err(flaw) => return Err(target.unread(flaw)),
@@ -72,7 +73,7 @@ pub fn read_for(
     let news = News::new(progress, Step::Store, head.entries);
     let stored = store.raise_versions(head.versions).map_err(Flaw::from);
     stored
-        .and_then(|()| walk(&found, &head, news, |record| reader.store(record)))
+        .and_then(|()| walk(&found, &head, is_wanted, news, |record| reader.store(record)))
         .and_then(|()| Ok(reader.bound()?))
         .map_err(|flaw| target.unread(flaw))?;
     let Head { entries, namespaces, length, taken_ms, .. } = head;
@@ -83,8 +84,17 @@ pub fn read_for(
 /// The [identity](crate::segment::Segment::identity) of the segment that the snapshot `path` was written
 /// from; `None` if there is none that could be read.
 pub(super) fn source(path: &Path) -> Option<u64> {
-    let found = Target::of(path).ok()?.open().ok()??;
-    Some(head_of(&found).ok()?.memory)
+    head_at(path).map(|head| head.memory)
+}
+
+/// The bytes that that segment could take.
+#[must_use]
+pub fn maximum_of(path: &Path) -> Option<u64> {
+    head_at(path).map(|head| head.maximum)
+}
+
+fn head_at(path: &Path) -> Option<Head> {
+    head_of(&Target::of(path).ok()?.open().ok()??).ok()
 }
 
 fn head_of(found: &Found) -> Result<Head, Flaw> {
@@ -96,10 +106,14 @@ fn head_of(found: &Found) -> Result<Head, Flaw> {
 }
 
 /// Reads the file to its end, and stores nothing.
-fn check(found: &Found, progress: &mut dyn FnMut(Progress)) -> Result<Head, Flaw> {
+fn check(
+    found: &Found,
+    is_wanted: &dyn Fn() -> bool,
+    progress: &mut dyn FnMut(Progress),
+) -> Result<Head, Flaw> {
     let head = head_of(found)?;
     let news = News::new(progress, Step::Check, head.entries);
-    walk(found, &head, news, |_| Ok(()))?;
+    walk(found, &head, is_wanted, news, |_| Ok(()))?;
     Ok(head)
 }
 
@@ -107,6 +121,7 @@ fn check(found: &Found, progress: &mut dyn FnMut(Progress)) -> Result<Head, Flaw
 fn walk(
     found: &Found,
     head: &Head,
+    is_wanted: &dyn Fn() -> bool,
     mut news: News<'_>,
     mut each: impl FnMut(&Record<'_>) -> Result<()>,
 ) -> Result<(), Flaw> {
@@ -130,7 +145,9 @@ fn walk(
             return Err(Flaw::damaged("a record is of no known namespace"));
         }
         each(&record)?;
-        news.add(u64::from(is_entry), record.bytes());
+        if news.add(u64::from(is_entry), record.bytes()) && !is_wanted() {
+            return Err(Error::Closed.into());
+        }
     }
     let mut end = Vec::with_capacity(END.len());
     input.by_ref().take(end_bytes).read_to_end(&mut end)?;
@@ -205,8 +222,8 @@ mod tests {
         summing.write_all(&END).unwrap();
         let (body, bytes, sum) = summing.into_parts();
         let length = bytes + Head::BYTES as u64;
-        let (versions, taken_ms, memory) = (1, 1, 1);
-        let head = Head { length, entries, namespaces, versions, taken_ms, memory, sum };
+        let (versions, taken_ms, memory, maximum) = (1, 1, 1, 1);
+        let head = Head { length, entries, namespaces, versions, taken_ms, memory, maximum, sum };
         let mut file = File::from(memfd_create("snapshot", MemfdFlags::CLOEXEC).unwrap());
         file.write_all(&head.to_bytes()).unwrap();
         file.write_all(&body).unwrap();
@@ -218,7 +235,9 @@ mod tests {
         let entry = |namespace| (Kind::Entry(Tag::True), namespace);
         let named = |namespace| (Kind::Namespace, namespace);
         let outcome = |records: &[_], entries, namespaces| {
-            check(&made_of(records, entries, namespaces), &mut |news| assert_eq!(news.step, Check))
+            check(&made_of(records, entries, namespaces), &|| true, &mut |news| {
+                assert_eq!(news.step, Check);
+            })
         };
         let sound = [named(2), entry(2), entry(0), named(3), entry(2), entry(3)];
         assert!(outcome(&sound, 4, 2).is_ok());
