@@ -52,8 +52,10 @@ pub(super) enum Way {
 enum State {
     /// Nobody has asked yet, or there was no answer.
     Apart,
-    /// Somebody is asking, or leaving.
+    /// Somebody is asking.
     Busy,
+    /// The process leaves, and may have a snapshot to write.
+    Leaving,
     /// Connected to an address where nobody has answered yet.
     Queued(Connection, String),
     /// The hub is here, and makes the segment.
@@ -143,11 +145,15 @@ impl Link {
                     return Ok(Some(Entered::Stay(Stay { link: Some(Arc::clone(self)), segment })));
                 }
                 State::Apart | State::Queued(..) | State::Founding(..) => break,
-                State::Busy => {}
+                State::Busy | State::Leaving => {}
             }
             let left = deadline.saturating_duration_since(Instant::now());
             if left.is_zero() {
-                return Ok(None);
+                return match &inner.state {
+                    // It is not as if nobody answered.
+                    State::Leaving => Err(Error::Reading { entries: 0, total: 0 }),
+                    _ => Ok(None),
+                };
             }
             let woken = self.changed.wait_timeout(inner, left);
             inner = woken.unwrap_or_else(PoisonError::into_inner).0;
@@ -186,7 +192,7 @@ impl Link {
         if !matches!(inner.state, State::Queued(..) | State::Founding(..)) {
             return Ok(None);
         }
-        let state = std::mem::replace(&mut inner.state, State::Busy);
+        let state = std::mem::replace(&mut inner.state, State::Leaving);
         drop(inner);
         let written = match state {
             // Nobody else has it; and nobody else can have the name, as long as the hub has the door.
@@ -360,7 +366,7 @@ impl Link {
                 }
                 _ => return Ok(None),
             };
-            (watched, std::mem::replace(&mut inner.state, State::Busy))
+            (watched, std::mem::replace(&mut inner.state, State::Leaving))
         };
         // The hub ends with the state, and the watching thread without a connection.
         if let State::Guest(_, connection) = &state {

@@ -317,3 +317,15 @@ fn a_writer_that_is_killed_leaves_the_file_before_to_whoever_waits() {
     println!("{lost} of 7 writers were killed before they had done");
     assert!(lost > 0);
 }
+
+#[test]
+fn who_comes_back_while_its_process_still_writes_is_told_to_wait() {
+    let group = Group::new("return", true);
+    let mut child = group.start();
+    assert_eq!(ask(&mut child, "join 0"), "in");
+    for number in 1..=3 {
+        assert_eq!(ask(&mut child, &format!("fill {number}")), "full");
+        assert_eq!(ask(&mut child, "return"), "0");
+        assert_eq!(ask(&mut child, "all"), number.to_string());
+    }
+}

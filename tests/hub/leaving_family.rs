@@ -13,7 +13,7 @@ use cluster_shared_memory::store::{self, Settings, Store};
 use cluster_shared_memory::verify::verify;
 use rustix::time::{ClockId, clock_gettime};
 use std::fs;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -75,8 +75,7 @@ impl Group {
 
     /// Whether a file is being written.
     pub(crate) fn is_writing(&self) -> bool {
-        let mut files = fs::read_dir(&self.folder).unwrap().flatten();
-        files.any(|file| file.file_name().to_string_lossy().contains(".writing-"))
+        is_writing(&self.folder)
     }
 
     /// What the file says, which is there alone and whole.
@@ -104,6 +103,11 @@ impl Drop for Group {
     fn drop(&mut self) {
         let _ = fs::remove_dir_all(&self.folder);
     }
+}
+
+fn is_writing(folder: &Path) -> bool {
+    let mut files = fs::read_dir(folder).unwrap().flatten();
+    files.any(|file| file.file_name().to_string_lossy().contains(".writing-"))
 }
 
 /// Microseconds by a clock that all processes have.
@@ -178,6 +182,25 @@ fn obey(
         "leave" => {
             wait_for(argument.parse().unwrap());
             left(member.take().unwrap().leave())
+        }
+        // Comes back while it still writes the file, and asks as often as it takes; gives how often
+        // nobody answered.
+        "return" => {
+            let folder = snapshot.unwrap().parent().unwrap();
+            let leaving = member.take().unwrap();
+            std::thread::scope(|scope| {
+                scope.spawn(|| leaving.leave().unwrap());
+                wait_until("the writing", || is_writing(folder));
+                let mut silent = 0;
+                *member = loop {
+                    match attach(name, snapshot, Duration::from_millis(1)) {
+                        Err(Error::Reading { .. }) => {}
+                        Ok(None) => silent += 1,
+                        joined => break joined.unwrap(),
+                    }
+                };
+                silent.to_string()
+            })
         }
         // Comes, sets a key and goes.
         "visit" => {
