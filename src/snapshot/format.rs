@@ -23,8 +23,8 @@ const MAGIC: [u8; 8] = *b"csm-snap";
 /// The last bytes.
 pub(super) const END: [u8; 8] = *b"csm-ends";
 const FORMAT: u64 = 1;
-/// JavaScript sees versions as numbers.
-const MOST_VERSIONS: u64 = 1 << 53;
+/// JavaScript sees versions as numbers, in which they stand above six bits for the shard.
+const MOST_VERSIONS: u64 = 1 << 47;
 
 /// The front of the file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -67,6 +67,7 @@ pub fn read_for(
         store,
         namespaces: vec![Namespace::USER, Namespace::PACKAGE],
         bounds: Vec::new(),
+        taken_ms: head.taken_ms,
         ended: 0,
     };
     let news = News::new(progress, Step::Store, head.entries);
@@ -147,6 +148,7 @@ struct Reader<'s> {
     /// Which namespace it is that has a number in the file.
     namespaces: Vec<Namespace>,
     bounds: Vec<(Namespace, u64)>,
+    taken_ms: u64,
     ended: u64,
 }
 
@@ -160,7 +162,8 @@ impl Reader<'_> {
         };
         let ttl_ms = match record.end {
             0 => None,
-            end => match end.saturating_sub(wall_ms()) {
+            // Nothing has more time left than when it was written, whatever the clock says since.
+            end => match end.saturating_sub(wall_ms().max(self.taken_ms)) {
                 0 => {
                     self.ended += 1;
                     return Ok(());
