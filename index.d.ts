@@ -51,7 +51,8 @@ declare namespace memory {
      * With a name: a file with all entries of all namespaces, without locks and the LRU. Whoever makes
      * the memory reads it before anybody is let in; the last to leave by `close()` or by its normal end
      * writes it, as a whole or not at all. If the file is damaged, the first operations of who reads
-     * it fail with `ERR_SNAPSHOT`, it is kept under another name, and the memory begins empty.
+     * it fail with `ERR_SNAPSHOT`, it is kept under another name, and the memory begins empty. A file
+     * that the memory has not begun with is kept as `FILE.replaced-N` when it is written.
      */
     snapshot?: string;
     /**
@@ -214,8 +215,8 @@ declare namespace memory {
    * Attaching:
    * - `ERR_NO_PRIMARY`: the primary has not loaded the package; load it there too. A promise waits
    *   5 seconds for it, a call of `sync` does not wait.
-   * - `ERR_SNAPSHOT` (`file`, `kept`): the file cannot be read or written. A damaged one is kept as
-   *   `kept`; look at it, or go on without it.
+   * - `ERR_SNAPSHOT` (`file`, `kept`): the file cannot be read or written. A damaged one, or another
+   *   that stood in its place, is kept as `kept`; look at it, or go on without it.
    * - `ERR_NO_HOST`: no process that shares by the name answers, for 5 seconds; the one that admits
    *   others (`host` of `stats()`) is stopped.
    * - `ERR_NOT_PRIMARY`: `setLRUOptions` in the worker of a cluster; call it in the primary.
@@ -279,7 +280,7 @@ declare namespace memory {
     /** The layout of this version of the package, and that of the others. */
     ours?: number;
     theirs?: number;
-    /** The snapshot, and what a damaged one is called now; null: nothing was moved. */
+    /** The snapshot, and what a file that was put aside is called now; null: nothing was moved. */
     file?: string;
     kept?: string | null;
     /** What the key holds instead of a number, in words. */

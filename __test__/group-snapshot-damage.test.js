@@ -209,8 +209,9 @@ test('who is killed while it writes leaves the file that was there', BRIEF, asyn
   const next = await begin(t, place);
   const found = await next.do(size);
   assert.ok(found === MANY || found === MANY + 1, `${found} entries`);
-  // What the dead one had begun to write is gone.
-  assert.deepEqual(namesAt(place), ['values']);
+  // What the dead one had begun to write is gone; if it was whole, it may be kept.
+  const names = namesAt(place).filter((name) => name !== 'values.replaced-1');
+  assert.deepEqual(names, ['values']);
 });
 
 test('a memory that is full comes back with the size that it had', BRIEF, async (t) => {
@@ -334,7 +335,9 @@ test('nor if they leave at the same moment', BRIEF, async (t) => {
   }
   const at = soon();
   await Promise.all(peers.map((peer) => peer.do(closesAt, at)));
-  assert.deepEqual(namesAt(place), ['values', 'values.replaced-1']);
+  // While both have a name to be kept by, the one that is kept in the end may be the second.
+  assert.equal(namesAt(place).length, 2);
+  assert.match(namesAt(place)[1], /^values\.replaced-[12]$/);
   const both = await Promise.all(
     namesAt(place).map((name) => entriesIn(t, path.join(place.folder, name))),
   );

@@ -16,7 +16,7 @@ use crate::segment::Segment;
 use crate::segment::host;
 use crate::segment::layout::MAXIMUM_BYTES;
 use crate::segment::members::{self, MemberId};
-use crate::snapshot::{self, Origin, Progress, Step};
+use crate::snapshot::{self, Progress, Step};
 use crate::store::{self, Settings, Store};
 use std::collections::HashSet;
 use std::path::{Path, PathBuf};
@@ -275,14 +275,13 @@ fn read_into(shared: &Weak<Shared>, settings: Settings, path: &Path) -> Result<A
     let (region, layout) = (segment.region(), segment.layout());
     let me = members::join(region, layout, ProcessId::current(), members::HUB)?;
     let store = Store::new(Arc::clone(&segment), me);
-    let stands = Origin::of(path);
     let is_wanted = || shared.strong_count() > 0;
     let read = snapshot::read_for(&store, path, &is_wanted, &mut |progress| {
         if let Some(shared) = shared.upgrade() {
             shared.plan().reading = Reading::Now(progress);
         }
     })?;
-    let origin = stands.filter(|_| read.is_some());
+    let origin = read.map(|read| read.origin);
     Will { path: path.to_owned(), origin }.write(&store)?;
     members::leave(region, layout, me)?;
     drop(store);

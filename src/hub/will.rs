@@ -76,19 +76,26 @@ impl Will {
 }
 
 /// Writes the snapshot, if this process was the last one to have a member. It has none any more, and
-/// no hub. Gives where it has put a file that this memory did not begin with.
+/// no hub. Gives where it has put files that this memory did not begin with.
 ///
 /// # Errors
 /// Those of [`snapshot::replace`].
-pub fn execute(segment: &Arc<Segment>, door: Option<&Door>) -> Result<Option<PathBuf>> {
+pub fn execute(segment: &Arc<Segment>, door: Option<&Door>) -> Result<Vec<PathBuf>> {
+    let mut kept = Vec::new();
+    match write_all(segment, door, &mut kept) {
+        Ok(()) => Ok(kept),
+        Err(error) => Err(error.keeping(&kept)),
+    }
+}
+
+fn write_all(segment: &Arc<Segment>, door: Option<&Door>, kept: &mut Vec<PathBuf>) -> Result<()> {
     let (region, layout) = (segment.region(), segment.layout());
-    let mut kept = None;
     for _ in 0..MOST_ROUNDS {
         if has_members(segment)? {
             break;
         }
         let me = members::join(region, layout, ProcessId::current(), members::HUB)?;
-        let written = write_as(segment, me, door, &mut kept);
+        let written = write_as(segment, me, door, kept);
         members::leave(region, layout, me)?;
         // SeqCst, as in `has_members`: who leaves has changed what it wanted, fences, and then looks for
         // a host; this has let go of that, fences, and then looks for changes. One sees the other.
@@ -98,7 +105,7 @@ pub fn execute(segment: &Arc<Segment>, door: Option<&Door>) -> Result<Option<Pat
             _ => break,
         }
     }
-    Ok(kept)
+    Ok(())
 }
 
 /// As the host: gives what [`store::changes`] is now, unless something has changed that is not written.
@@ -107,7 +114,7 @@ fn write_as(
     segment: &Arc<Segment>,
     me: MemberId,
     door: Option<&Door>,
-    kept: &mut Option<PathBuf>,
+    kept: &mut Vec<PathBuf>,
 ) -> Result<Option<u64>> {
     let (region, layout) = (segment.region(), segment.layout());
     if !host::claim(region, layout, me, |host| replaced::is_gone(segment, host))? {
@@ -122,12 +129,12 @@ fn write_as(
     written
 }
 
-fn write_once(store: &Store, will: &Will, kept: &mut Option<PathBuf>) -> Result<u64> {
+fn write_once(store: &Store, will: &Will, kept: &mut Vec<PathBuf>) -> Result<u64> {
     let changes = store::changes(store.segment())?;
     let memory = store.segment().identity()?;
-    let is_ours = |origin, source| Some(origin) == will.origin || source == Some(memory);
+    let is_ours = |origin: Origin| Some(origin) == will.origin || origin.memory() == memory;
     let (_, replaced) = snapshot::replace(store, &will.path, &is_ours, &mut |_| {})?;
-    *kept = replaced.or(kept.take());
+    kept.extend(replaced);
     Ok(changes)
 }
 

@@ -20,7 +20,7 @@ use crate::os::spawn;
 use crate::segment::Segment;
 use crossbeam_channel::{Receiver, Sender, unbounded};
 use dashmap::DashMap;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::atomic::AtomicU32;
 use std::sync::{Arc, Condvar, LazyLock, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
@@ -338,19 +338,19 @@ impl Link {
     }
 
     /// An environment has left; with the last one, the process leaves the group.
-    fn leave(&self) -> Result<Option<PathBuf>> {
+    fn leave(&self) -> Result<Vec<PathBuf>> {
         let (watched, state) = {
             let mut inner = lock(&self.inner);
             inner.stays = inner.stays.saturating_sub(1);
             if inner.stays > 0 || self.group().is_none() {
-                return Ok(None);
+                return Ok(Vec::new());
             }
             let watched = match &inner.state {
                 State::Guest(watched, _) | State::Host(watched, _) | State::Alone(watched) => {
                     watched.leave();
                     Arc::clone(watched)
                 }
-                _ => return Ok(None),
+                _ => return Ok(Vec::new()),
             };
             (watched, std::mem::replace(&mut inner.state, State::Busy))
         };
@@ -384,29 +384,32 @@ impl Stay {
         self.link.as_ref()
     }
 
-    /// Leaves. Gives where a file was put that stood in the place of the snapshot.
+    /// Leaves. Gives where files were put that stood in the place of the snapshot.
     ///
     /// # Errors
     /// What the snapshot cannot be written for.
-    pub(super) fn leave(mut self) -> Result<Option<PathBuf>> {
-        self.link.take().map_or(Ok(None), |link| link.leave())
+    pub(super) fn leave(mut self) -> Result<Vec<PathBuf>> {
+        self.link.take().map_or(Ok(Vec::new()), |link| link.leave())
     }
 }
 
 impl Drop for Stay {
     fn drop(&mut self) {
         // Nobody waits for an answer: the environment ends.
-        match self.link.take().map_or(Ok(None), |link| link.leave()) {
-            Ok(None) => {}
-            Ok(Some(kept)) => eprintln!("cluster-shared-memory: {}", kept_aside(&kept)),
-            Err(error) => eprintln!("cluster-shared-memory: {error}"),
+        let left = self.link.take().map_or(Ok(Vec::new()), |link| link.leave());
+        let said = left.map_or_else(|error| Some(error.to_string()), |kept| kept_aside(&kept));
+        if let Some(said) = said {
+            eprintln!("cluster-shared-memory: {said}");
         }
     }
 }
 
-/// For people.
-pub(super) fn kept_aside(kept: &Path) -> String {
-    format!("a snapshot that this memory had not begun with is kept as {}", kept.display())
+/// For people, if there is something to say.
+pub(super) fn kept_aside(kept: &[PathBuf]) -> Option<String> {
+    let names: Vec<_> = kept.iter().map(|path| path.display().to_string()).collect();
+    let names = names.join(" and ");
+    let said = format!("a snapshot that this memory had not begun with is kept as {names}");
+    (!kept.is_empty()).then_some(said)
 }
 
 /// A large snapshot is not waited for: whoever asks may have other things to do meanwhile.

@@ -219,7 +219,7 @@ impl Member {
     pub fn leave(mut self) -> Result<Option<String>> {
         let stay = self.stay.take();
         drop(self);
-        Ok(stay.map_or(Ok(None), Stay::leave)?.map(|kept| link::kept_aside(&kept)))
+        Ok(link::kept_aside(&stay.map_or(Ok(Vec::new()), Stay::leave)?))
     }
 }
 

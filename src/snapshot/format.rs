@@ -59,32 +59,40 @@ impl Head {
         if front.len() < Self::BYTES {
             return Err(cut_off(""));
         }
-        let words = to_words::<9>(front);
-        let [magic, format, bytes, entries, namespaces, versions, taken_ms, memory, sums] = words;
-        if magic != u64::from_le_bytes(MAGIC) {
+        if !front.starts_with(&MAGIC) {
             return Err(Flaw::damaged("it does not begin as a snapshot does"));
         }
+        let words = to_words::<9>(front);
+        let format = words[1];
         if format != FORMAT {
             let what = format!("has format {format}, and this build of the package reads {FORMAT}");
             return Err(Flaw::Damaged(what));
         }
-        #[expect(clippy::cast_possible_truncation, reason = "the lower half is meant")]
-        let sum = sums as u32;
-        let head = Self { length: bytes, entries, namespaces, versions, taken_ms, memory, sum };
-        if head.to_bytes() != front || versions > MOST_VERSIONS {
+        let head = Self::from_words(words);
+        if head.to_bytes() != front || head.versions > MOST_VERSIONS {
             return Err(Flaw::damaged("the checksum of its head does not match"));
         }
-        if bytes != length {
-            return Err(cut_off(&format!(" of {bytes}")));
+        if head.length != length {
+            return Err(cut_off(&format!(" of {}", head.length)));
         }
         Ok(head)
     }
+
+    const fn from_words(words: [u64; 9]) -> Self {
+        let [_, _, length, entries, namespaces, versions, taken_ms, memory, sums] = words;
+        #[expect(clippy::cast_possible_truncation, reason = "the lower half is meant")]
+        let sum = sums as u32;
+        Self { length, entries, namespaces, versions, taken_ms, memory, sum }
+    }
 }
 
-/// Whether a file with these first and last bytes, up to eight each, was meant to be a snapshot. (One
-/// without any was: its disk may have been full.)
-pub(super) fn is_snapshot(front: &[u8], end: &[u8]) -> bool {
-    MAGIC.starts_with(front) || end == END
+/// Why a file is not for this build to judge, if so, by its first bytes, up to a head's, and its last
+/// ones. (One without any is: its disk may have been full.)
+pub(super) fn foreign(front: &[u8], end: &[u8]) -> Option<String> {
+    if !MAGIC.starts_with(front.get(..MAGIC.len()).unwrap_or(front)) && end != END {
+        return Some("is something else, no snapshot".into());
+    }
+    None
 }
 
 /// Bytes as words; those that are not there are 0.
@@ -136,6 +144,7 @@ mod tests {
 
     #[test]
     fn what_was_a_snapshot_is_told_from_what_never_was() {
+        let is_snapshot = |front: &[u8], end: &[u8]| foreign(front, end).is_none();
         for (front, end) in [(&b"csm-snap"[..], &b"whatever"[..]), (b"XXXXXXXX", b"csm-ends")] {
             assert!(is_snapshot(front, end));
         }

@@ -8,6 +8,8 @@
 //!
 //! * The file is whole or not there at all. It is written under another name (`draft.rs`), brought to
 //!   the disk and renamed. Who is killed meanwhile, or finds no room, leaves the file that was there.
+//! * What stands in its place and is not ours is kept under another name, at whatever step a writer
+//!   is killed, and whoever tidies up.
 //! * It says itself whether it is whole: by a length and checksums (`format.rs`). All of it is read
 //!   and understood before the first entry is stored.
 //! * Only the owner of the process writes it, and only what that user or root owns and not everybody
@@ -35,6 +37,9 @@ use std::io;
 /// Entries, and bytes of the file, after which the caller hears how far it is.
 const ENTRIES_PER_NEWS: u64 = 1 << 16;
 const BYTES_PER_NEWS: u64 = 1 << 26;
+
+/// Whether a file with this origin may go: its entries are in the memory.
+type IsOurs<'f> = &'f dyn Fn(Origin) -> bool;
 
 /// What is being done.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -122,5 +127,39 @@ impl From<io::Error> for Flaw {
 impl From<Error> for Flaw {
     fn from(error: Error) -> Self {
         Self::Store(error)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+    use std::path::PathBuf;
+
+    /// A folder that is gone at the end of its test.
+    pub(super) struct Folder(PathBuf);
+
+    impl Folder {
+        pub(super) fn new(label: &str) -> Self {
+            let name = format!("csm-unit-{label}-{}", std::process::id());
+            let path = std::env::temp_dir().join(name);
+            let _ = fs::remove_dir_all(&path);
+            fs::create_dir(&path).unwrap();
+            Self(path)
+        }
+
+        pub(super) fn path(&self, name: &str) -> PathBuf {
+            self.0.join(name)
+        }
+
+        pub(super) fn names(&self) -> Vec<String> {
+            let files = fs::read_dir(&self.0).unwrap().map(|file| file.unwrap().file_name());
+            files.map(|name| name.into_string().unwrap()).collect()
+        }
+    }
+
+    impl Drop for Folder {
+        fn drop(&mut self) {
+            let _ = fs::remove_dir_all(&self.0);
+        }
     }
 }

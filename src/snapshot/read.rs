@@ -1,7 +1,8 @@
 //! From the file to the store.
 
-use super::files::{Found, Target};
+use super::files::{Found, TRIES, Target};
 use super::format::{END, Head};
+use super::origin::Origin;
 use super::record::{Kind, Record, Room, Summing};
 use super::{Flaw, News, Progress, Step, wall_ms};
 use crate::entry::{Key, Namespace, Tag, Value};
@@ -25,6 +26,8 @@ pub struct ReadIn {
     pub bytes: u64,
     /// When the file was written, in ms since 1970.
     pub taken_ms: u64,
+    /// What tells the file from others.
+    pub origin: Origin,
 }
 
 /// Stores all entries of the file `path` that have not ended in a segment that is new and that nobody
@@ -55,50 +58,51 @@ pub fn read_for(
 ) -> Result<Option<ReadIn>> {
     let target = Target::of(path)?;
     target.sweep();
-    let Some(found) = target.open()? else {
-        return Ok(None);
-    };
-    let head = match check(&found, progress) {
-        Ok(head) => head,
-        Err(Flaw::Damaged(why)) if is_wanted() => return Err(target.keep_aside(&why)),
-        Err(flaw) => return Err(target.unread(flaw)),
-    };
+    for _ in 0..TRIES {
+        let Some(found) = target.open()? else {
+            return Ok(None);
+        };
+        match check(&found, progress) {
+            Ok(head) => {
+                let read = store_all(store, &found, &head, progress);
+                return read.map(Some).map_err(|flaw| target.unread(flaw));
+            }
+            Err(Flaw::Damaged(why)) if is_wanted() => {
+                if let Some(error) = target.keep_aside(&found, &why) {
+                    return Err(error);
+                }
+            }
+            Err(flaw) => return Err(target.unread(flaw)),
+        }
+    }
+    Err(target.refuse("cannot be read: others write it all the time"))
+}
+
+fn store_all(
+    store: &Store,
+    found: &Found,
+    head: &Head,
+    progress: &mut dyn FnMut(Progress),
+) -> Result<ReadIn, Flaw> {
+    let Head { entries, namespaces, length, taken_ms, .. } = *head;
     let mut reader = Reader {
         store,
         namespaces: vec![Namespace::USER, Namespace::PACKAGE],
         bounds: Vec::new(),
-        taken_ms: head.taken_ms,
+        taken_ms,
         ended: 0,
     };
-    let news = News::new(progress, Step::Store, head.entries);
-    let stored = store.raise_versions(head.versions).map_err(Flaw::from);
-    stored
-        .and_then(|()| walk(&found, &head, news, |record| reader.store(record)))
-        .and_then(|()| Ok(reader.bound()?))
-        .map_err(|flaw| target.unread(flaw))?;
-    let Head { entries, namespaces, length, taken_ms, .. } = head;
-    let ended = reader.ended;
-    Ok(Some(ReadIn { entries: entries - ended, ended, namespaces, bytes: length, taken_ms }))
-}
-
-/// The [identity](crate::segment::Segment::identity) of the segment that the snapshot `path` was written
-/// from; `None` if there is none that could be read.
-pub(super) fn source(path: &Path) -> Option<u64> {
-    let found = Target::of(path).ok()?.open().ok()??;
-    Some(head_of(&found).ok()?.memory)
-}
-
-fn head_of(found: &Found) -> Result<Head, Flaw> {
-    let mut front = Vec::with_capacity(Head::BYTES);
-    let mut file = &found.file;
-    file.seek(SeekFrom::Start(0))?;
-    file.take(Head::BYTES as u64).read_to_end(&mut front)?;
-    Head::read(&front, found.length)
+    store.raise_versions(head.versions)?;
+    let news = News::new(progress, Step::Store, entries);
+    walk(found, head, news, |record| reader.store(record))?;
+    reader.bound()?;
+    let (ended, origin) = (reader.ended, Origin::from_head(head));
+    Ok(ReadIn { entries: entries - ended, ended, namespaces, bytes: length, taken_ms, origin })
 }
 
 /// Reads the file to its end, and stores nothing.
 fn check(found: &Found, progress: &mut dyn FnMut(Progress)) -> Result<Head, Flaw> {
-    let head = head_of(found)?;
+    let head = found.head()?;
     let news = News::new(progress, Step::Check, head.entries);
     walk(found, &head, news, |_| Ok(()))?;
     Ok(head)
