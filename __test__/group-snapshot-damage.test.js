@@ -56,6 +56,13 @@ function flipped(bytes, at) {
   return other;
 }
 
+/** As a later version of the package may write it. @param {Buffer} bytes */
+function newer(bytes) {
+  const other = flipped(bytes, 20);
+  other[8] = 2;
+  return other;
+}
+
 test('a damaged file is told of once, and kept; the memory begins empty', BRIEF, async (t) => {
   const place = newPlace();
   const bytes = await leave(t, place, { a: 1, b: 'two' });
@@ -161,6 +168,7 @@ test('what is no snapshot is neither moved nor written over', BRIEF, async (t) =
   const { file } = place;
   /** @type {[string, () => void][]} */
   const kinds = [
+    ['a newer format', () => fs.writeFileSync(file, newer(bytes), { mode: 0o600 })],
     ['a text', () => fs.writeFileSync(file, '{"a":1}', { mode: 0o600 })],
     ['a folder', () => fs.mkdirSync(file)],
     ['a link', () => fs.symlinkSync(elsewhere, file)],
@@ -307,6 +315,23 @@ test(
     assert.deepEqual(await entriesIn(t, place.file), { a: 'of the memory' });
   },
 );
+
+test('one that may not be written over stays, and who names it hears at once', BRIEF, async (t) => {
+  const place = newPlace();
+  const bytes = newer(await leave(t, place, { a: 1 }));
+  fs.writeFileSync(place.file, bytes);
+  const one = await start(t, { name: place.name });
+  await one.do(set, { a: 2 });
+  const other = await begin(t, place);
+  assert.equal(await other.do(getA), 2);
+  await until(() => heardAt(place).length > 0);
+  assert.match(heardAt(place)[0].message, /values has format 2, and this build .* reads 1$/);
+  await one.do(closes);
+  const error = await other.do(({ memory, failure }) => failure(() => memory.close()));
+  assert.deepEqual([error.code, error.file, error.kept], ['ERR_SNAPSHOT', place.file, null]);
+  assert.deepEqual(namesAt(place), ['values']);
+  assert.deepEqual(fs.readFileSync(place.file), bytes);
+});
 
 test('two names with one file lose nothing of each other', BRIEF, async (t) => {
   const place = newPlace();

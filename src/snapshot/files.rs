@@ -1,7 +1,7 @@
 //! The file of a snapshot among others: what may be read, and where damage goes.
 //!
 //! `FILE.damaged-N` is what could not be read. Nobody removes it. What is not for this build to judge
-//! (something else, or a file of somebody else) is neither read nor moved nor written over.
+//! (something else, a newer format, a file of somebody else) is neither read nor moved nor written over.
 //!
 //! A symbolic link is refused: to replace it would put a file in the place of the link, and leave what
 //! it names as it was. Folders on the way may be links.
@@ -11,7 +11,7 @@ use super::format::{Head, foreign};
 use super::origin::Origin;
 use crate::error::{Error, Result};
 use crate::fault;
-use rustix::fs::{CWD, FileType, Mode, OFlags, RenameFlags, Stat};
+use rustix::fs::{Access, AtFlags, CWD, FileType, Mode, OFlags, RenameFlags, Stat};
 use rustix::io::Errno;
 use std::ffi::OsString;
 use std::fs::File;
@@ -86,6 +86,19 @@ impl Target {
             Ok(None) => Ok(Some(found)),
             Ok(Some(why)) => Err(self.refuse(&why)),
             Err(error) => Err(self.cannot("be read", &error)),
+        }
+    }
+
+    /// The same, if another file could take its place one day: better told now than when there is one.
+    pub(super) fn open_to_replace(&self) -> Result<Option<Found>> {
+        let found = self.open()?;
+        let access = Access::WRITE_OK | Access::EXEC_OK;
+        match rustix::fs::accessat(CWD, &self.folder, access, AtFlags::EACCESS) {
+            Err(errno @ (Errno::ACCESS | Errno::ROFS)) => {
+                Err(self.cannot("be written when it is time", &errno.into()))
+            }
+            // Where that cannot be asked, it is seen then.
+            _ => Ok(found),
         }
     }
 

@@ -62,13 +62,7 @@ impl Head {
         if !front.starts_with(&MAGIC) {
             return Err(Flaw::damaged("it does not begin as a snapshot does"));
         }
-        let words = to_words::<9>(front);
-        let format = words[1];
-        if format != FORMAT {
-            let what = format!("has format {format}, and this build of the package reads {FORMAT}");
-            return Err(Flaw::Damaged(what));
-        }
-        let head = Self::from_words(words);
+        let head = Self::from_words(to_words(front));
         if head.to_bytes() != front || head.versions > MOST_VERSIONS {
             return Err(Flaw::damaged("the checksum of its head does not match"));
         }
@@ -92,7 +86,13 @@ pub(super) fn foreign(front: &[u8], end: &[u8]) -> Option<String> {
     if !MAGIC.starts_with(front.get(..MAGIC.len()).unwrap_or(front)) && end != END {
         return Some("is something else, no snapshot".into());
     }
-    None
+    let words = to_words(front);
+    // A head that is right but for the format has one that is damaged.
+    let rest = Head::from_words(words).to_bytes().into_iter().skip(16);
+    let is_newer =
+        front.starts_with(&MAGIC) && words[1] > FORMAT && !rest.eq(front.iter().copied().skip(16));
+    is_newer
+        .then(|| format!("has format {}, and this build of the package reads {FORMAT}", words[1]))
 }
 
 /// Bytes as words; those that are not there are 0.
@@ -151,5 +151,22 @@ mod tests {
         assert!(is_snapshot(b"", b"") && is_snapshot(b"csm-", b"csm-"));
         assert!(!is_snapshot(b"{\"a\":1}\n", b"{\"a\":1}\n") && !is_snapshot(b"x", b"x"));
         assert!(!is_snapshot(&[0; 8], &[0; 8]));
+    }
+
+    #[test]
+    fn a_newer_format_is_told_from_a_damaged_one() {
+        let mut bytes = HEAD.to_bytes();
+        for damaged in [0, 2, 129] {
+            bytes[8] = damaged;
+            assert_eq!(foreign(&bytes, &END), None, "{damaged}");
+            assert!(Head::read(&bytes, HEAD.length).is_err());
+        }
+        bytes[16] ^= 1;
+        let why = foreign(&bytes, &END).unwrap();
+        assert_eq!(why, "has format 129, and this build of the package reads 1");
+        // Its head may be of another length, and its end may be another.
+        assert_eq!(foreign(&bytes[..16], b"whatever"), Some(why));
+        bytes[8] = 0;
+        assert_eq!(foreign(&bytes, &END), None);
     }
 }

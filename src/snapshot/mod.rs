@@ -13,7 +13,8 @@
 //! * It says itself whether it is whole: by a length and checksums (`format.rs`). All of it is read
 //!   and understood before the first entry is stored.
 //! * Only the owner of the process writes it, and only what that user or root owns and not everybody
-//!   can write to is read. What is no snapshot is neither moved nor written over.
+//!   can write to is read. What is no snapshot, or one of a newer format, is neither moved nor written
+//!   over.
 //!
 //! Each entry is as it was at some moment of the writing. So the file is one picture of all of them
 //! only if nobody changes any meanwhile.
@@ -28,7 +29,7 @@ mod write;
 
 pub use origin::Origin;
 pub use read::{ReadIn, read, read_for};
-pub use write::{Written, replace, write};
+pub use write::{Written, replace, stands, write};
 
 use crate::clock;
 use crate::error::Error;

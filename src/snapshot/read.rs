@@ -35,7 +35,8 @@ pub struct ReadIn {
 ///
 /// # Errors
 /// [`Error::Snapshot`]: if the file is damaged, it has another name then, and nothing was stored; if it
-/// is no snapshot, of another user or too large for the segment, it is left as it is. Those of
+/// is no snapshot, of a newer format, of another user or too large for the segment, it is left as it
+/// is; and so if no other could take its place, for its folder is not to be written to. Those of
 /// [`Store::set`]. If something was stored before (the segment is too small), it is part of the whole:
 /// the segment is to be thrown away.
 pub fn read(
@@ -59,7 +60,7 @@ pub fn read_for(
     let target = Target::of(path)?;
     target.sweep();
     for _ in 0..TRIES {
-        let Some(found) = target.open()? else {
+        let Some(found) = target.open_to_replace()? else {
             return Ok(None);
         };
         match check(&found, progress) {

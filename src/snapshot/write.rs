@@ -33,11 +33,19 @@ pub struct Written {
 /// one is. Blocks until the disk has it all; takes memory for one value.
 ///
 /// # Errors
-/// [`crate::error::Error::Snapshot`] if it cannot be written, or if what stands there is no snapshot or
-/// of another user; [`crate::error::Error::Busy`], [`crate::error::Error::Corrupted`]. What stands
+/// [`crate::error::Error::Snapshot`] if it cannot be written, or if what stands there is no snapshot, of
+/// a newer format or of another user; [`crate::error::Error::Busy`], [`crate::error::Error::Corrupted`]. What stands
 /// there is then what stood there before.
 pub fn write(store: &Store, path: &Path, progress: &mut dyn FnMut(Progress)) -> Result<Written> {
     replace(store, path, &|_| true, progress).map(|(written, _)| written)
+}
+
+/// Whether a file stands there.
+///
+/// # Errors
+/// Those that [`write()`] would have now, as far as that can be known.
+pub fn stands(path: &Path) -> Result<bool> {
+    Ok(Target::of(path)?.open_to_replace()?.is_some())
 }
 
 /// As [`write()`], but what stands there and is not `is_ours`, by its origin, is kept as

@@ -1,5 +1,5 @@
 //! Who takes whose place: what is not of the memory that is written is kept, whatever comes and goes
-//! there meanwhile.
+//! there meanwhile; and what cannot be written is told of as early as can be.
 
 use super::{Folder, MIB, all, new_store, put, read, refusal, restored, write};
 use cluster_shared_memory::entry::{Tag, Value};
@@ -191,6 +191,21 @@ fn a_good_file_in_the_place_of_a_damaged_one_is_read() {
     let read = snapshot::read_for(&found, &folder.file(), &comes, &mut |_| {}).unwrap().unwrap();
     assert_eq!((read.entries, all(&found)), (1, all(&store)));
     assert_eq!(folder.names(), ["values"]);
+}
+
+#[test]
+fn a_folder_that_nobody_may_write_to_is_refused_when_it_is_read() {
+    let (folder, store) = (Folder::new("closed"), store_of(b"k"));
+    let why = "cannot be written when it is time: Permission denied";
+    for _ in 0..2 {
+        set_mode(folder.path(), 0o555);
+        let outcome = without_power(|| read(&new_store(16 * MIB), &folder.file()));
+        set_mode(folder.path(), 0o755);
+        let (said, kept) = refusal(outcome);
+        assert!(said.starts_with(why) && kept.is_none(), "{said}");
+        // And where there is a file.
+        write(&store, &folder.file()).unwrap();
+    }
 }
 
 #[test]
