@@ -29,6 +29,7 @@ const {
   set,
   size,
   soon,
+  startBusy,
   until,
 } = require('./group-snapshots.js');
 
@@ -156,6 +157,30 @@ test(
   },
 );
 
+test(
+  'nobody waits without end for one that is too busy to hear of the damage',
+  BRIEF,
+  async (t) => {
+    const place = newPlace();
+    const bytes = fs.readFileSync(long.file);
+    fs.writeFileSync(place.file, flipped(bytes, bytes.length - 1), { mode: 0o600 });
+    const [{ goOn }, guest] = await Promise.all([startBusy(t, place), start(t)]);
+    const codes = await guest.do(
+      async ({ memory, failure }, options) => {
+        memory.configure(options);
+        const outcomes = [await failure(() => memory.get('a'))];
+        outcomes.push(await failure(() => memory.sync.get('a')));
+        return outcomes.map(({ code }) => code);
+      },
+      { name: place.name, snapshot: place.file },
+    );
+    assert.deepEqual(codes, ['ERR_NO_HOST', 'ERR_NO_HOST']);
+    assert.deepEqual(namesAt(place), ['values.damaged-1']);
+    goOn();
+    assert.equal(await guest.do(getA), undefined);
+  },
+);
+
 test('what is no snapshot is neither moved nor written over', BRIEF, async (t) => {
   const place = newPlace();
   const elsewhere = path.join(place.folder, 'elsewhere');
@@ -222,33 +247,43 @@ test('who is killed while it writes leaves the file that was there', BRIEF, asyn
   assert.deepEqual(names, ['values']);
 });
 
-test('a memory that is full comes back with the size that it had', BRIEF, async (t) => {
+test('a memory that is always full comes back life after life', BRIEF, async (t) => {
   const place = newPlace();
-  const full = await begin(t, place, { maxMemory: '16mb' });
-  const entries = await full.do(async ({ memory }) => {
-    let random = 1;
-    const next = () => {
-      random = (random * 48271) % 0x7fffffff;
-      return random / 0x7fffffff;
-    };
-    for (let i = 0, failed = 0; failed < 100; i++) {
-      const length = next() < 0.02 ? 200_000 : 500;
-      const value = 'x'.repeat(next() * length);
-      await memory.set(i, value).catch(() => failed++);
-    }
-    const entries = await memory.size();
-    await memory.close();
-    return entries;
-  });
-  const next = await begin(t, place, { maxMemory: '16mb' });
-  assert.equal(await next.do(size), entries);
+  let entries = 0;
+  const areas = [];
+  for (let life = 0; life < 5; life++) {
+    const peer = await begin(t, place, { maxMemory: '16mb' });
+    assert.equal(await peer.do(size), entries);
+    areas.push((await peer.do(({ memory }) => memory.stats())).bytes.maximum);
+    entries = await peer.do(async ({ memory }, life) => {
+      let random = life + 1;
+      const next = () => {
+        random = (random * 48271) % 0x7fffffff;
+        return random / 0x7fffffff;
+      };
+      for (let i = 0, failed = 0; failed < 100; i++) {
+        const length = next() < 0.02 ? 200_000 : 500;
+        const value = 'x'.repeat(next() * length);
+        await memory.set(`${life} ${i}`, value).catch(() => failed++);
+      }
+      const entries = await memory.size();
+      await memory.close();
+      return entries;
+    }, life);
+  }
+  const [first, last] = [areas[0], areas[4]];
+  assert.ok(last > first && last < 2 * first, areas.join());
+  // Who has chosen the size hears each time that it is another.
+  const heard = heardAt(place).map(({ message }) => message.includes('needs more'));
+  assert.deepEqual(heard, Array(areas.filter((area) => area > first).length).fill(true));
 });
 
 test('a file that does not fit stays as it is, for whoever has more room', BRIEF, async (t) => {
   const place = newPlace();
   const first = await begin(t, place, { maxMemory: '64mb' });
   await first.do(({ memory }) => {
-    const entries = Array.from({ length: 100 }, (_, i) => [`key ${i}`, 'x'.repeat(300_000)]);
+    // More than twice what the next one may take.
+    const entries = Array.from({ length: 150 }, (_, i) => [`key ${i}`, 'x'.repeat(300_000)]);
     return memory.setMany(/** @type {[string, string][]} */ (entries));
   });
   await first.do(closes);
@@ -262,7 +297,7 @@ test('a file that does not fit stays as it is, for whoever has more room', BRIEF
   assert.deepEqual(namesAt(place), ['values']);
   assert.ok(fs.readFileSync(place.file).equals(former));
   const large = await begin(t, place, { maxMemory: '256mb' });
-  assert.equal(await large.do(size), 100);
+  assert.equal(await large.do(size), 150);
 });
 
 for (const [how, leaves] of ENDS) {

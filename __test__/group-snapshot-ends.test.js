@@ -24,6 +24,7 @@ const {
   putLong,
   removeLong,
   set,
+  startBusy,
   until,
 } = require('./group-snapshots.js');
 
@@ -214,4 +215,25 @@ for (const [how, afterMs, leaves] of LEAVING) {
     assert.equal(fs.readFileSync(place.file).readBigUInt64LE(24), BigInt(MANY + 1));
     assert.deepEqual(heardAt(place), []);
   });
+}
+
+for (const [how, leaves] of ENDS) {
+  test(
+    `who reads it and goes by ${how} before it is in leaves what others left`,
+    BRIEF,
+    async (t) => {
+      const place = newPlace();
+      putLong(place);
+      const { peer, goOn } = await startBusy(t, place);
+      const guest = await begin(t, place);
+      assert.equal(await guest.do(({ memory }) => memory.get('key 7')), 7);
+      await guest.do(set, { a: 'of the guest' });
+      await guest.do(closes);
+      goOn();
+      await leaves(peer);
+      assert.deepEqual(namesAt(place), ['values']);
+      assert.equal((await entriesIn(t, place.file)).a, 'of the guest');
+      assert.deepEqual(heardAt(place), []);
+    },
+  );
 }

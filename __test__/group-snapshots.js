@@ -210,6 +210,34 @@ const beginReading = ({ memory, left }, options) =>
     left.first.then(resolve, resolve);
   });
 
+/**
+ * Has a process begin, and be busy from when it has heard that the file is being read until it may go on.
+ * @type {Job}
+ */
+const beginBusily = ({ memory }, [options, busy]) => {
+  const fs = require('node:fs');
+  const word = new Int32Array(new SharedArrayBuffer(4));
+  const progress = () => {
+    if (fs.existsSync(`${busy}-since`)) return;
+    fs.writeFileSync(`${busy}-since`, '');
+    while (!fs.existsSync(`${busy}-until`)) Atomics.wait(word, 0, 0, 5);
+  };
+  memory.configure({ ...options, progress });
+};
+
+/**
+ * Starts a process that has a file read which takes long, and lets others in as soon as it is read, but
+ * is too busy to be in itself.
+ * @param {TestContext} t
+ * @param {Place} place
+ */
+async function startBusy(t, { name, file, log }) {
+  const [peer, busy] = [await start(t), `${log}-busy`];
+  await peer.do(beginBusily, [{ name, snapshot: file }, busy]);
+  await until(() => fs.existsSync(`${busy}-since`));
+  return { peer, goOn: () => fs.writeFileSync(`${busy}-until`, '') };
+}
+
 /** @type {[string, unknown][]} */
 const PLAIN = [
   ['undefined', undefined],
@@ -331,5 +359,6 @@ module.exports = {
   set,
   size,
   soon,
+  startBusy,
   until,
 };

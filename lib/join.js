@@ -29,6 +29,8 @@ const FIRST_ANSWER_MS = 250;
 const LONG_ANSWER_MS = 1000;
 const PATIENCE_MS = 5000;
 const IDLE_PAUSE_MS = 1000;
+/** While a file is read: whoever has begun that is soon to hear if it fails, for others wait. */
+const READING_PAUSE_MS = 250;
 const FIRST_PAUSE_MS = 5;
 const LONGEST_PAUSE_MS = 50;
 
@@ -213,7 +215,7 @@ class Join {
       return;
     }
     this.#joinsIdly = true;
-    const nextMs = Math.min(pauseMs * 2, IDLE_PAUSE_MS);
+    const nextMs = Math.min(pauseMs * 2, this.#reads ? READING_PAUSE_MS : IDLE_PAUSE_MS);
     setTimeout(() => this.#joinIdly(nextMs), pauseMs).unref();
   }
 
@@ -244,11 +246,11 @@ class Join {
     if (!this.attached) {
       const answer = this.engine.attach(answerMs);
       this.#reads = answer === READING;
+      if (answer !== NOBODY) this.#leaveAtExit();
       if (this.#reads) this.#beRead();
       if (this.#reads || answer === NOBODY) return false;
       this.attached = true;
       this.#name = this.engine.name();
-      this.#leaveAtExit();
       this.#mode = this.engine.mode();
       this.nonce = this.engine.nonce();
     }
@@ -257,8 +259,9 @@ class Join {
   }
 
   // The engine's own hook does not run at process.exit(), and the last one may have a snapshot to write.
+  // So may who has it read, and is not in yet: others come and go meanwhile.
   #leaveAtExit() {
-    if (this.name === '' || !threads.isMainThread) return;
+    if (this.name === '' || !threads.isMainThread || this.#atExit !== undefined) return;
     this.#atExit = () => {
       this.#closed = true;
       this.attached = false;

@@ -140,8 +140,10 @@ impl Desk {
             self.forget(guest.id);
             return;
         }
-        let opened = match self.shared.open(None) {
-            Ok(opened) => opened,
+        let opened = match self.shared.open_for_guest() {
+            Ok(Some(opened)) => opened,
+            // It keeps its place, as in the queue of a hub that is too busy to answer.
+            Ok(None) => return,
             Err(Error::Reading { entries, total }) => {
                 let reply = to_bytes(&Reply::Reading { entries, total });
                 let _ = guest.connection.send(&reply, &[]);

@@ -71,7 +71,7 @@ pub(super) fn run(shared: &Shared, jobs: &Receiver<Job>, done: &Sender<Done>) {
         let Some(opened) = shared.opened() else {
             continue;
         };
-        let Opened { segment, me } = opened;
+        let Opened { segment, me, .. } = opened;
         match job {
             Job::Death(process) => {
                 let is_mended = mend(segment, *me, |info| is_of(info, process)).is_ok();

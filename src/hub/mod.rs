@@ -45,7 +45,7 @@ use io::{Command, Ear};
 use mender::{Asker, Job};
 pub use message::Referral;
 use rustix::io::Errno;
-use shared::Shared;
+use shared::{Opened, Shared};
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::thread::JoinHandle;
@@ -201,7 +201,21 @@ impl Hub {
     /// [`Error::Reading`] if that takes longer; those of [`crate::store::create_with`] and of
     /// [`crate::snapshot::read`].
     pub fn segment(&self, deadline: Instant) -> Result<Arc<Segment>> {
-        Ok(Arc::clone(&self.shared.open(Some(deadline))?.segment))
+        Ok(Arc::clone(&self.shared.open(deadline)?.segment))
+    }
+
+    /// Ends it. If others may have come in and gone again, while this process has never had a member of
+    /// the segment, it is left to this one what [the last of all](will) is to do.
+    ///
+    /// # Errors
+    /// Those of [`will::execute`].
+    pub fn abandon(mut self) -> Result<Vec<PathBuf>> {
+        // First: then nobody comes in any more.
+        self.threads = None;
+        let door = self.shared.group.as_ref().map(|(_, door)| door);
+        self.shared.opened().map_or(Ok(Vec::new()), |Opened { segment, changes, .. }| {
+            will::execute(segment, door, Some(changes.clone()))
+        })
     }
 
     /// Mends after all who are dead; gives how many slots that has freed, or 0 if it takes longer

@@ -16,21 +16,26 @@ use crate::segment::Segment;
 use crate::segment::host;
 use crate::segment::layout::MAXIMUM_BYTES;
 use crate::segment::members::{self, MemberId};
-use crate::snapshot::{self, Progress, Step};
+use crate::snapshot::{self, Origin, Progress, Step};
 use crate::store::{self, Settings, Store};
 use std::collections::HashSet;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, OnceLock, PoisonError, Weak};
 use std::time::Instant;
 
-/// One of so many parts of the maximum is what a snapshot may need beyond it.
-const ROOM_TO_FIT: u64 = 4;
+/// Where a snapshot does not fit: so many parts of what there was are tried beyond that.
+const MORE: [u64; 7] = [0, 1, 2, 4, 8, 16, 32];
+const PARTS: u64 = 32;
+/// But at most so many times what is configured.
+const MOST: u64 = 2;
 
 /// The segment, and the hub's own slot in it.
 #[derive(Debug)]
 pub(super) struct Opened {
     pub(super) segment: Arc<Segment>,
     pub(super) me: MemberId,
+    /// What [`store::changes`] was then.
+    pub(super) changes: Vec<u64>,
 }
 
 /// The segment of a hub, or why there is none.
@@ -112,45 +117,53 @@ impl Shared {
         self.opened.get()
     }
 
-    /// The segment, which is made now if it does not exist. Whoever waits for it says until when; who
-    /// does not, a guest, does not hear of what failed either.
+    /// The segment, which is made now if it does not exist; waits until `deadline` for a snapshot to be
+    /// read. What has failed is told once: whoever asks then has it made anew.
     ///
     /// # Errors
-    /// [`Error::Reading`] if a snapshot is still being read; those of [`store::create_with`] and
-    /// [`snapshot::read`].
-    pub(super) fn open(self: &Arc<Self>, deadline: Option<Instant>) -> Result<&Opened> {
-        if let Some(opened) = self.opened.get() {
-            return Ok(opened);
-        }
+    /// [`Error::Reading`] if that takes longer; those of [`store::create_with`] and [`snapshot::read`].
+    pub(super) fn open(self: &Arc<Self>, deadline: Instant) -> Result<&Opened> {
         let mut plan = self.plan();
         loop {
-            if let Some(opened) = self.opened.get() {
-                return Ok(opened);
+            let outcome = self.open_by(&mut plan);
+            let left = deadline.saturating_duration_since(Instant::now());
+            if !matches!(outcome, Err(Error::Reading { .. })) || left.is_zero() {
+                return outcome;
             }
-            match std::mem::replace(&mut plan.reading, Reading::Not) {
-                Reading::Not => match &self.snapshot {
-                    None => return self.make(&plan),
-                    Some(path) => {
-                        plan.reading = Reading::Now(self.begin_reading(&plan, path)?);
-                    }
-                },
-                Reading::Failed(error) if deadline.is_some() => return Err(error),
-                Reading::Failed(error) => {
-                    plan.reading = Reading::Failed(error);
-                    return Err(Error::Reading { entries: 0, total: 0 });
-                }
-                Reading::Now(progress) => {
-                    plan.reading = Reading::Now(progress);
-                    let left = deadline.map(|end| end.saturating_duration_since(Instant::now()));
-                    let Some(left) = left.filter(|left| !left.is_zero()) else {
-                        let Progress { entries, total, .. } = progress;
-                        return Err(Error::Reading { entries, total });
-                    };
-                    let woken = self.changed.wait_timeout(plan, left);
-                    plan = woken.unwrap_or_else(PoisonError::into_inner).0;
-                }
-            }
+            let woken = self.changed.wait_timeout(plan, left);
+            plan = woken.unwrap_or_else(PoisonError::into_inner).0;
         }
+    }
+
+    /// The same for a guest, which neither waits here nor is told what has failed: that is for who has
+    /// begun. `None`: until then it is told nothing, for it would wait without end where that one is busy.
+    ///
+    /// # Errors
+    /// As for `open`.
+    pub(super) fn open_for_guest(self: &Arc<Self>) -> Result<Option<&Opened>> {
+        // Most guests find it there.
+        if let Some(opened) = self.opened() {
+            return Ok(Some(opened));
+        }
+        let mut plan = self.plan();
+        match plan.reading {
+            Reading::Failed(_) => Ok(None),
+            Reading::Not | Reading::Now(_) => self.open_by(&mut plan).map(Some),
+        }
+    }
+
+    fn open_by(self: &Arc<Self>, plan: &mut Plan) -> Result<&Opened> {
+        if let Some(opened) = self.opened() {
+            return Ok(opened);
+        }
+        let progress = match (std::mem::replace(&mut plan.reading, Reading::Not), &self.snapshot) {
+            (Reading::Failed(error), _) => return Err(error),
+            (Reading::Not, None) => return self.make(plan),
+            (Reading::Not, Some(path)) => self.begin_reading(plan, path)?,
+            (Reading::Now(progress), _) => progress,
+        };
+        plan.reading = Reading::Now(progress);
+        Err(Error::Reading { entries: progress.entries, total: progress.total })
     }
 
     fn make(&self, plan: &Plan) -> Result<&Opened> {
@@ -184,9 +197,10 @@ impl Shared {
         if host::current(region, layout)?.is_some_and(|host| !is_gone(&host)) {
             return Ok(None);
         }
+        let changes = store::changes(&segment)?;
         let me = members::join(region, layout, self.process(), members::HUB)?;
         match host::claim(region, layout, me, is_gone) {
-            Ok(true) => Ok(Some(self.opened.get_or_init(|| Opened { segment, me }))),
+            Ok(true) => Ok(Some(self.opened.get_or_init(|| Opened { segment, me, changes }))),
             other => {
                 members::leave(region, layout, me)?;
                 other.map(|_| None)
@@ -196,7 +210,7 @@ impl Shared {
 
     /// Lets another be the host, and leaves.
     pub(super) fn resign(&self) {
-        let Some(Opened { segment, me }) = self.opened() else {
+        let Some(Opened { segment, me, .. }) = self.opened() else {
             return;
         };
         // Its slot was good when it was taken.
@@ -259,14 +273,28 @@ impl Drop for Shared {
 }
 
 /// Makes a segment of what is in the snapshot. A memory that was full may have used its room better than
-/// it is used here: then the next one may be a little larger.
+/// it is used here, for the keys are divided anew among the shards: then the next one is a little larger.
 fn read(shared: &Weak<Shared>, settings: Settings, path: &Path) -> Result<Arc<Segment>> {
-    let maximum = settings.maximum + settings.maximum / ROOM_TO_FIT;
-    let larger = Settings { maximum: maximum.min(MAXIMUM_BYTES), ..settings };
-    read_into(shared, settings, path).or_else(|error| match error {
-        Error::Snapshot { is_too_large: true, .. } => read_into(shared, larger, path),
-        error => Err(error),
-    })
+    let mut read = read_into(shared, settings, path);
+    for maximum in larger(settings.maximum, snapshot::maximum_of(path)) {
+        if !matches!(read, Err(Error::Snapshot { is_too_large: true, .. }))
+            || shared.strong_count() == 0
+        {
+            break;
+        }
+        read = read_into(shared, Settings { maximum, ..settings }, path);
+    }
+    read
+}
+
+/// What is tried where a maximum is too small: what the former memory had, and then more and more.
+fn larger(maximum: u64, former: Option<u64>) -> Vec<u64> {
+    let most = maximum.saturating_mul(MOST).min(MAXIMUM_BYTES);
+    let from = former.unwrap_or(maximum).clamp(maximum, most);
+    let mut sizes = MORE.map(|parts| (from + from / PARTS * parts).min(most)).to_vec();
+    sizes.retain(|size| *size > maximum);
+    sizes.dedup();
+    sizes
 }
 
 /// Reads the snapshot, and notes in the segment where its last member is to write the next one.
@@ -275,6 +303,10 @@ fn read_into(shared: &Weak<Shared>, settings: Settings, path: &Path) -> Result<A
     let (region, layout) = (segment.region(), segment.layout());
     let me = members::join(region, layout, ProcessId::current(), members::HUB)?;
     let store = Store::new(Arc::clone(&segment), me);
+    let will = |origin| Will { path: path.to_owned(), origin };
+    // Before the rest: that may leave no room for it.
+    let stands = Origin::of(path);
+    will(stands).write(&store)?;
     let is_wanted = || shared.strong_count() > 0;
     let read = snapshot::read_for(&store, path, &is_wanted, &mut |progress| {
         if let Some(shared) = shared.upgrade() {
@@ -282,8 +314,62 @@ fn read_into(shared: &Weak<Shared>, settings: Settings, path: &Path) -> Result<A
         }
     })?;
     let origin = read.map(|read| read.origin);
-    Will { path: path.to_owned(), origin }.write(&store)?;
+    if origin != stands {
+        // Another has come since, or it has gone.
+        will(origin).write(&store)?;
+    }
     members::leave(region, layout, me)?;
     drop(store);
     Ok(segment)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::entry::{Tag, Value};
+
+    const MAXIMUM: u64 = 16 << 20;
+
+    #[test]
+    fn what_does_not_fit_gets_more_room_but_at_most_twice_as_much() {
+        for former in [None, Some(0), Some(MAXIMUM)] {
+            let sizes = larger(MAXIMUM, former);
+            assert_eq!(sizes.first(), Some(&(MAXIMUM + MAXIMUM / 32)));
+            assert_eq!(sizes.last(), Some(&(2 * MAXIMUM)));
+            assert!(sizes.is_sorted());
+        }
+        assert_eq!(larger(MAXIMUM, Some(MAXIMUM + 1)).first(), Some(&(MAXIMUM + 1)));
+        assert_eq!(larger(MAXIMUM, Some(u64::MAX)), [2 * MAXIMUM]);
+        assert_eq!(larger(MAXIMUM_BYTES - 1, None), [MAXIMUM_BYTES]);
+        assert!(larger(MAXIMUM_BYTES, None).is_empty());
+    }
+
+    /// Writes a file that needs more than that, and has nothing to be heard of while it is read.
+    fn write_too_much(path: &Path) {
+        let segment = Arc::new(store::create(4 * MAXIMUM).unwrap());
+        let process = ProcessId::current();
+        let me = members::join(segment.region(), segment.layout(), process, 0).unwrap();
+        let store = Store::new(segment, me);
+        for number in 0..5000_u64 {
+            let name = number.to_le_bytes();
+            let key = store.key(&name, false).unwrap();
+            store.set(&key, &Value::bytes(Tag::Buffer, &[1; 4000])).unwrap();
+        }
+        snapshot::write(&store, path, &mut |_| {}).unwrap();
+    }
+
+    #[test]
+    fn more_room_is_tried_only_as_long_as_somebody_waits() {
+        let name = format!("csm-shared-{}", std::process::id());
+        let path = std::env::temp_dir().join(name);
+        write_too_much(&path);
+        let settings = Settings { maximum: MAXIMUM, ..Settings::DEFAULT };
+        let process = ProcessId::current();
+        let shared = Arc::new(Shared::new(HubName::of(process), settings, None, None));
+        let wanted = read(&Arc::downgrade(&shared), settings, &path);
+        let unwanted = read(&Weak::new(), settings, &path);
+        std::fs::remove_file(&path).unwrap();
+        assert_eq!(wanted.unwrap().layout().maximum, 2 * MAXIMUM);
+        assert!(matches!(unwanted, Err(Error::Snapshot { is_too_large: true, .. })));
+    }
 }

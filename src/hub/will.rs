@@ -2,7 +2,9 @@
 //!
 //! Whoever leaves first frees its slot and then looks for others. So of two that leave at once at
 //! least one finds nobody; and of two that find nobody, the one that becomes the host writes. Who is
-//! admitted while it writes, and goes again, may have changed something: then it is written again.
+//! admitted while it writes, and goes again, may have changed something: then it is written again. So
+//! may somebody have come and gone while a process had the hub and no member yet: it has begun the
+//! group, and leaves it before it was told that the file is read. Then that one writes.
 //!
 //! What stands where the snapshot goes, and is neither what this memory began with nor what one of its
 //! members has written before, is put aside: nobody has read it.
@@ -75,47 +77,56 @@ impl Will {
     }
 }
 
-/// Writes the snapshot, if this process was the last one to have a member. It has none any more, and
-/// no hub. Gives where it has put files that this memory did not begin with.
+/// Writes the snapshot, if this process was the last one to have a member, or a hub. It has none any
+/// more. `saved` is what [`store::changes`] was when the file had all; `None`: it may have nothing.
+/// Gives where it has put files that this memory did not begin with.
 ///
 /// # Errors
 /// Those of [`snapshot::replace`].
-pub fn execute(segment: &Arc<Segment>, door: Option<&Door>) -> Result<Vec<PathBuf>> {
+pub fn execute(
+    segment: &Arc<Segment>,
+    door: Option<&Door>,
+    saved: Option<Vec<u64>>,
+) -> Result<Vec<PathBuf>> {
     let mut kept = Vec::new();
-    match write_all(segment, door, &mut kept) {
+    match write_all(segment, door, saved, &mut kept) {
         Ok(()) => Ok(kept),
         Err(error) => Err(error.keeping(&kept)),
     }
 }
 
-fn write_all(segment: &Arc<Segment>, door: Option<&Door>, kept: &mut Vec<PathBuf>) -> Result<()> {
+fn write_all(
+    segment: &Arc<Segment>,
+    door: Option<&Door>,
+    mut saved: Option<Vec<u64>>,
+    kept: &mut Vec<PathBuf>,
+) -> Result<()> {
     let (region, layout) = (segment.region(), segment.layout());
     for _ in 0..MOST_ROUNDS {
-        if has_members(segment)? {
+        // In this order: who leaves has changed what it wanted, fences, and then looks for a host; this
+        // has let go of that, fences (in `has_members`), and then looks for changes. One sees the other.
+        if has_members(segment)? || saved == Some(store::changes(segment)?) {
             break;
         }
         let me = members::join(region, layout, ProcessId::current(), members::HUB)?;
         let written = write_as(segment, me, door, kept);
         members::leave(region, layout, me)?;
-        // SeqCst, as in `has_members`: who leaves has changed what it wanted, fences, and then looks for
-        // a host; this has let go of that, fences, and then looks for changes. One sees the other.
-        fence(Ordering::SeqCst);
-        match written? {
-            Some(changes) if changes != store::changes(segment)? => {}
-            _ => break,
+        saved = written?;
+        if saved.is_none() {
+            break;
         }
     }
     Ok(())
 }
 
-/// As the host: gives what [`store::changes`] is now, unless something has changed that is not written.
-/// `None`: another is the host, or there is nothing to do.
+/// As the host: gives what [`store::changes`] was before it wrote. `None`: another is the host, or there
+/// is nothing to do.
 fn write_as(
     segment: &Arc<Segment>,
     me: MemberId,
     door: Option<&Door>,
     kept: &mut Vec<PathBuf>,
-) -> Result<Option<u64>> {
+) -> Result<Option<Vec<u64>>> {
     let (region, layout) = (segment.region(), segment.layout());
     if !host::claim(region, layout, me, |host| replaced::is_gone(segment, host))? {
         return Ok(None);
@@ -129,7 +140,7 @@ fn write_as(
     written
 }
 
-fn write_once(store: &Store, will: &Will, kept: &mut Vec<PathBuf>) -> Result<u64> {
+fn write_once(store: &Store, will: &Will, kept: &mut Vec<PathBuf>) -> Result<Vec<u64>> {
     let changes = store::changes(store.segment())?;
     let memory = store.segment().identity()?;
     let is_ours = |origin: Origin| Some(origin) == will.origin || origin.memory() == memory;
@@ -161,11 +172,16 @@ fn answering<T>(door: Option<&Door>, write: impl FnOnce() -> T) -> T {
 
 fn answer_one(door: &Door) {
     let came = poll::wait(&[(door.listener.as_fd(), Interest::Read)], Some(LOOK_EVERY));
-    if came.is_ok_and(|came| !came.is_empty())
-        && let Ok(Some(connection)) = door.listener.accept()
-    {
+    let accepted =
+        came.and_then(|came| if came.is_empty() { Ok(None) } else { door.listener.accept() });
+    match accepted {
+        Ok(None) => {}
         // Whoever it is: it says nothing of the memory.
-        let _ = connection.send(&to_bytes(&Reply::Reading { entries: 0, total: 0 }), &[]);
+        Ok(Some(connection)) => {
+            let _ = connection.send(&to_bytes(&Reply::Reading { entries: 0, total: 0 }), &[]);
+        }
+        // Out of descriptors or of memory: who has come is still there, and there would be no pause.
+        Err(_) => std::thread::sleep(LOOK_EVERY),
     }
 }
 

@@ -179,15 +179,23 @@ impl Link {
         started.and(entered)
     }
 
-    /// Waits for nothing any more: gives up its place in a queue, and a segment that is still being made.
-    /// Whoever else waits asks anew.
-    pub(super) fn let_go(&self) {
+    /// Waits for nothing any more: gives up its place in a queue, and a segment that is being made, or is
+    /// made and was not asked for again. Whoever else waits asks anew. Gives the same as `leave`.
+    pub(super) fn let_go(&self) -> Result<Vec<PathBuf>> {
         let mut inner = lock(&self.inner);
-        if matches!(inner.state, State::Queued(..) | State::Founding(..)) {
-            let state = std::mem::replace(&mut inner.state, State::Apart);
-            drop(inner);
-            drop(state);
+        if !matches!(inner.state, State::Queued(..) | State::Founding(..)) {
+            return Ok(Vec::new());
         }
+        let state = std::mem::replace(&mut inner.state, State::Busy);
+        drop(inner);
+        let written = match state {
+            // Nobody else has it; and nobody else can have the name, as long as the hub has the door.
+            State::Founding(_, hub) => Arc::into_inner(hub).map_or(Ok(Vec::new()), Hub::abandon),
+            _ => Ok(Vec::new()),
+        };
+        lock(&self.inner).state = State::Apart;
+        self.changed.notify_all();
+        written
     }
 
     /// The name that the primary has told to share by instead.
@@ -363,7 +371,7 @@ impl Link {
         }
         drop(state);
         // Nobody else can have the name meanwhile: what it is watched by has the listener.
-        let written = will::execute(&watched.segment, watched.door.as_ref());
+        let written = will::execute(&watched.segment, watched.door.as_ref(), None);
         drop(watched);
         lock(&self.inner).state = State::Apart;
         self.changed.notify_all();
@@ -396,20 +404,23 @@ impl Stay {
 impl Drop for Stay {
     fn drop(&mut self) {
         // Nobody waits for an answer: the environment ends.
-        let left = self.link.take().map_or(Ok(Vec::new()), |link| link.leave());
-        let said = left.map_or_else(|error| Some(error.to_string()), |kept| kept_aside(&kept));
-        if let Some(said) = said {
-            eprintln!("cluster-shared-memory: {said}");
-        }
+        tell(for_people(self.link.take().map_or(Ok(Vec::new()), |link| link.leave())));
     }
 }
 
-/// For people, if there is something to say.
-pub(super) fn kept_aside(kept: &[PathBuf]) -> Option<String> {
-    let names: Vec<_> = kept.iter().map(|path| path.display().to_string()).collect();
-    let names = names.join(" and ");
-    let said = format!("a snapshot that this memory had not begun with is kept as {names}");
-    (!kept.is_empty()).then_some(said)
+/// What people should know of a snapshot that was written.
+pub(super) fn for_people(written: Result<Vec<PathBuf>>) -> Result<Option<String>> {
+    let kept: Vec<_> = written?.iter().map(|path| path.display().to_string()).collect();
+    let names = kept.join(" and ");
+    let text = format!("a snapshot that this memory had not begun with is kept as {names}");
+    Ok((!kept.is_empty()).then_some(text))
+}
+
+/// Says it where nobody listens any more.
+pub(super) fn tell(outcome: Result<Option<String>>) {
+    if let Some(what) = outcome.unwrap_or_else(|error| Some(error.to_string())) {
+        eprintln!("cluster-shared-memory: {what}");
+    }
 }
 
 /// A large snapshot is not waited for: whoever asks may have other things to do meanwhile.

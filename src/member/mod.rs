@@ -219,7 +219,7 @@ impl Member {
     pub fn leave(mut self) -> Result<Option<String>> {
         let stay = self.stay.take();
         drop(self);
-        Ok(link::kept_aside(&stay.map_or(Ok(Vec::new()), Stay::leave)?))
+        link::for_people(stay.map_or(Ok(Vec::new()), Stay::leave))
     }
 }
 
@@ -246,11 +246,21 @@ impl Drop for Member {
     }
 }
 
-/// Has this process wait for no hub and no segment any more; who still wants one asks anew.
-pub fn let_go() {
-    for link in Link::all() {
-        link.let_go();
-    }
+/// Has this process wait for no hub and no segment any more; who still wants one asks anew. If others have
+/// come and gone meanwhile, it writes what they have left; gives the same as [`Member::leave`].
+///
+/// # Errors
+/// Those of [`crate::snapshot::write`]; it waits no more all the same.
+pub fn let_go() -> Result<Option<String>> {
+    // All of them, whatever one fails with.
+    let outcomes: Vec<_> = Link::all().iter().map(|link| link.let_go()).collect();
+    let told: Vec<_> = outcomes.into_iter().map(link::for_people).collect::<Result<_>>()?;
+    Ok(told.into_iter().flatten().next())
+}
+
+/// As [`let_go()`], for whom nobody waits: what people should know is said on stderr.
+pub fn let_go_quietly() {
+    link::tell(let_go());
 }
 
 /// The name that the hub of this name has told its worker to share by instead.

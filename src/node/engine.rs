@@ -224,14 +224,15 @@ impl Engine {
             state.is_closed = true;
             state.member.take()
         };
-        member::let_go();
-        member.map_or(Ok(None), Member::leave)
+        let let_go = member::let_go();
+        // It can have written only where there was no member.
+        member.map_or(let_go, Member::leave)
     }
 
     /// Waits for no hub any more.
     pub(super) fn let_go(&self) {
         if self.state.borrow().member.is_none() {
-            member::let_go();
+            member::let_go_quietly();
         }
     }
 

@@ -90,7 +90,7 @@ impl Choice {
         *self = changed;
         if self.users == 0 {
             // What is being waited for, or made, was as it was chosen before.
-            member::let_go();
+            member::let_go_quietly();
         }
         Ok(())
     }

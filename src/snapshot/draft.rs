@@ -217,6 +217,7 @@ mod tests {
             versions: 0,
             taken_ms: 1,
             memory,
+            maximum: 1,
             sum: crc32fast::hash(&END),
         };
         [&head.to_bytes()[..], &END].concat()

@@ -9,8 +9,9 @@
 //! 40  versions    no shard has given a higher one
 //! 48  taken       when it was written, in ms since 1970
 //! 56  memory      the number of the segment that it was written from
-//! 64  sums        CRC-32 of all that follows; of these 72 bytes, were this half 0
-//! 72  records     one behind the other
+//! 64  maximum     bytes that this one could take
+//! 72  sums        CRC-32 of all that follows; of these 80 bytes, were this half 0
+//! 80  records     one behind the other
 //!     "csm-ends"
 //! ```
 //!
@@ -35,19 +36,21 @@ pub(super) struct Head {
     pub(super) versions: u64,
     pub(super) taken_ms: u64,
     pub(super) memory: u64,
+    pub(super) maximum: u64,
     /// Checksum of what follows.
     pub(super) sum: u32,
 }
 
 impl Head {
-    pub(super) const BYTES: usize = 72;
+    pub(super) const BYTES: usize = 80;
 
     pub(super) fn to_bytes(self) -> [u8; Self::BYTES] {
         let (magic, sum) = (u64::from_le_bytes(MAGIC), u64::from(self.sum));
-        let Self { length, entries, namespaces, versions, taken_ms, memory, .. } = self;
+        let Self { length, entries, namespaces, versions, taken_ms, memory, maximum, .. } = self;
         let words = |sums| {
-            to_bytes::<9, { Head::BYTES }>([
-                magic, FORMAT, length, entries, namespaces, versions, taken_ms, memory, sums,
+            to_bytes::<10, { Head::BYTES }>([
+                magic, FORMAT, length, entries, namespaces, versions, taken_ms, memory, maximum,
+                sums,
             ])
         };
         words(sum | u64::from(crc32fast::hash(&words(sum))) << 32)
@@ -72,11 +75,11 @@ impl Head {
         Ok(head)
     }
 
-    const fn from_words(words: [u64; 9]) -> Self {
-        let [_, _, length, entries, namespaces, versions, taken_ms, memory, sums] = words;
+    const fn from_words(words: [u64; 10]) -> Self {
+        let [_, _, length, entries, namespaces, versions, taken_ms, memory, maximum, sums] = words;
         #[expect(clippy::cast_possible_truncation, reason = "the lower half is meant")]
         let sum = sums as u32;
-        Self { length, entries, namespaces, versions, taken_ms, memory, sum }
+        Self { length, entries, namespaces, versions, taken_ms, memory, maximum, sum }
     }
 }
 
@@ -124,6 +127,7 @@ mod tests {
         versions: MOST_VERSIONS,
         taken_ms: 4,
         memory: 3,
+        maximum: 2,
         sum: u32::MAX,
     };
 
@@ -132,7 +136,7 @@ mod tests {
         let bytes = HEAD.to_bytes();
         assert_eq!(Head::read(&bytes, HEAD.length).unwrap(), HEAD);
         assert!(Head::read(&bytes, HEAD.length - 1).is_err());
-        assert!(Head::read(&bytes[..71], 71).is_err());
+        assert!(Head::read(&bytes[..79], 79).is_err());
         let beyond = Head { versions: MOST_VERSIONS + 1, ..HEAD };
         assert!(Head::read(&beyond.to_bytes(), HEAD.length).is_err());
         for bit in 0..bytes.len() * 8 {

@@ -28,7 +28,7 @@ mod record;
 mod write;
 
 pub use origin::Origin;
-pub use read::{ReadIn, read, read_for};
+pub use read::{ReadIn, maximum_of, read, read_for};
 pub use write::{Written, replace, stands, write};
 
 use crate::clock;
@@ -78,8 +78,8 @@ impl<'n> News<'n> {
         Self { tell, now: Progress { step, entries: 0, total, bytes: 0 }, told: (0, 0) }
     }
 
-    /// So many entries and bytes more are done.
-    fn add(&mut self, entries: u64, bytes: u64) {
+    /// So many entries and bytes more are done. Gives whether that was told.
+    fn add(&mut self, entries: u64, bytes: u64) -> bool {
         self.now.entries += entries;
         self.now.bytes += bytes;
         let is_time = self.now.entries - self.told.0 >= ENTRIES_PER_NEWS
@@ -88,6 +88,7 @@ impl<'n> News<'n> {
             self.told = (self.now.entries, self.now.bytes);
             (self.tell)(self.now);
         }
+        is_time
     }
 }
 

@@ -47,10 +47,11 @@ pub fn read(
     read_for(store, path, &|| true, progress)
 }
 
-/// As [`read()`]; a damaged file is left as it is if nobody wants it any more, who could hear of that.
+/// As [`read()`], as long as somebody wants it: whenever progress is told it is asked whether to go on,
+/// and a damaged file is left as it is if nobody could hear of that.
 ///
 /// # Errors
-/// As for [`read()`].
+/// As for [`read()`]; [`Error::Closed`] if nobody wants it any more.
 pub fn read_for(
     store: &Store,
     path: &Path,
@@ -63,9 +64,9 @@ pub fn read_for(
         let Some(found) = target.open_to_replace()? else {
             return Ok(None);
         };
-        match check(&found, progress) {
+        match check(&found, is_wanted, progress) {
             Ok(head) => {
-                let read = store_all(store, &found, &head, progress);
+                let read = store_all(store, &found, &head, is_wanted, progress);
                 return read.map(Some).map_err(|flaw| target.unread(flaw));
             }
             Err(Flaw::Damaged(why)) if is_wanted() => {
@@ -79,10 +80,18 @@ pub fn read_for(
     Err(target.refuse("cannot be read: others write it all the time"))
 }
 
+/// The bytes that the segment could take that the snapshot `path` was written from; `None` if there is
+/// none that could be read.
+#[must_use]
+pub fn maximum_of(path: &Path) -> Option<u64> {
+    Some(Target::at(path).open().ok()??.head().ok()?.maximum)
+}
+
 fn store_all(
     store: &Store,
     found: &Found,
     head: &Head,
+    is_wanted: &dyn Fn() -> bool,
     progress: &mut dyn FnMut(Progress),
 ) -> Result<ReadIn, Flaw> {
     let Head { entries, namespaces, length, taken_ms, .. } = *head;
@@ -95,17 +104,21 @@ fn store_all(
     };
     store.raise_versions(head.versions)?;
     let news = News::new(progress, Step::Store, entries);
-    walk(found, head, news, |record| reader.store(record))?;
+    walk(found, head, is_wanted, news, |record| reader.store(record))?;
     reader.bound()?;
     let (ended, origin) = (reader.ended, Origin::from_head(head));
     Ok(ReadIn { entries: entries - ended, ended, namespaces, bytes: length, taken_ms, origin })
 }
 
 /// Reads the file to its end, and stores nothing.
-fn check(found: &Found, progress: &mut dyn FnMut(Progress)) -> Result<Head, Flaw> {
+fn check(
+    found: &Found,
+    is_wanted: &dyn Fn() -> bool,
+    progress: &mut dyn FnMut(Progress),
+) -> Result<Head, Flaw> {
     let head = found.head()?;
     let news = News::new(progress, Step::Check, head.entries);
-    walk(found, &head, news, |_| Ok(()))?;
+    walk(found, &head, is_wanted, news, |_| Ok(()))?;
     Ok(head)
 }
 
@@ -113,6 +126,7 @@ fn check(found: &Found, progress: &mut dyn FnMut(Progress)) -> Result<Head, Flaw
 fn walk(
     found: &Found,
     head: &Head,
+    is_wanted: &dyn Fn() -> bool,
     mut news: News<'_>,
     mut each: impl FnMut(&Record<'_>) -> Result<()>,
 ) -> Result<(), Flaw> {
@@ -136,7 +150,9 @@ fn walk(
             return Err(Flaw::damaged("a record is of no known namespace"));
         }
         each(&record)?;
-        news.add(u64::from(is_entry), record.bytes());
+        if news.add(u64::from(is_entry), record.bytes()) && !is_wanted() {
+            return Err(Error::Closed.into());
+        }
     }
     let mut end = Vec::with_capacity(END.len());
     input.by_ref().take(end_bytes).read_to_end(&mut end)?;
@@ -213,8 +229,8 @@ mod tests {
         summing.write_all(&END).unwrap();
         let (body, bytes, sum) = summing.into_parts();
         let length = bytes + Head::BYTES as u64;
-        let (versions, taken_ms, memory) = (1, 1, 1);
-        let head = Head { length, entries, namespaces, versions, taken_ms, memory, sum };
+        let (versions, taken_ms, memory, maximum) = (1, 1, 1, 1);
+        let head = Head { length, entries, namespaces, versions, taken_ms, memory, maximum, sum };
         let mut file = File::from(memfd_create("snapshot", MemfdFlags::CLOEXEC).unwrap());
         file.write_all(&head.to_bytes()).unwrap();
         file.write_all(&body).unwrap();
@@ -226,7 +242,9 @@ mod tests {
         let entry = |namespace| (Kind::Entry(Tag::True), namespace);
         let named = |namespace| (Kind::Namespace, namespace);
         let outcome = |records: &[_], entries, namespaces| {
-            check(&made_of(records, entries, namespaces), &mut |news| assert_eq!(news.step, Check))
+            check(&made_of(records, entries, namespaces), &|| true, &mut |news| {
+                assert_eq!(news.step, Check);
+            })
         };
         let sound = [named(2), entry(2), entry(0), named(3), entry(2), entry(3)];
         assert!(outcome(&sound, 4, 2).is_ok());

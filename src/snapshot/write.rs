@@ -96,8 +96,9 @@ fn write_all(store: &Store, mut file: &File, news: News<'_>) -> Result<Written, 
     let Written { entries, namespaces, .. } = written;
     // After the last entry: no version that is known to anybody by now is higher.
     let versions = store.highest_version()?;
-    let (memory, taken_ms) = (store.segment().identity()?, wall_ms);
-    let head = Head { length, entries, namespaces, versions, taken_ms, memory, sum };
+    let (memory, maximum) = (store.segment().identity()?, store.segment().layout().maximum);
+    let taken_ms = wall_ms;
+    let head = Head { length, entries, namespaces, versions, taken_ms, memory, maximum, sum };
     file.write_all_at(&head.to_bytes(), 0)?;
     Ok(Written { bytes: length, ..written })
 }

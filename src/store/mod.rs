@@ -94,20 +94,20 @@ pub fn create_with(settings: Settings) -> Result<Segment> {
     Ok(segment)
 }
 
-/// A number that is another one after any change of an entry or of a namespace's bound.
+/// Numbers one of which at least is another after any change of an entry or of a namespace's bound.
 ///
 /// # Errors
 /// [`crate::error::Error::Corrupted`] never, for the shards are there.
-pub fn changes(segment: &Segment) -> Result<u64> {
+pub fn changes(segment: &Segment) -> Result<Vec<u64>> {
     let layout = segment.layout();
     // Numbers change in place by a version, all else by an intent.
     let of_shards = (0..layout.shards).flat_map(|number| {
         [shard::VERSION, domain::SEQUENCE].map(|field| layout.shard(number).add(field))
     });
     let bounds = Namespace::named().map(|it| layout.namespace_bound(it.number()));
-    of_shards.chain(bounds).try_fold(0, |sum: u64, word| {
-        Ok(sum.wrapping_add(segment.region().load(word, Ordering::Acquire)?))
-    })
+    // Not their sum: a bound that falls by as much as others rise would leave it as it was.
+    let words = of_shards.chain(bounds);
+    words.map(|word| segment.region().load(word, Ordering::Acquire)).collect()
 }
 
 /// The store as one member sees it; for the thread of that member.

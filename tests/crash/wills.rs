@@ -71,7 +71,7 @@ const LIMIT: Duration = Duration::from_secs(8);
 /// Says goodbye with nothing in hand, and looks whether somebody else is there.
 pub(crate) fn leave(segment: &Arc<Segment>, me: MemberId) -> Answer<()> {
     members::leave(segment.region(), segment.layout(), me)?;
-    will::execute(segment, None).map(drop)
+    will::execute(segment, None, None).map(drop)
 }
 
 /// What is in a file, or should be.

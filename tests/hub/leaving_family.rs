@@ -5,7 +5,7 @@ use crate::family::{Child, MIB, WATCHDOG, get, set, wait_until};
 use cluster_shared_memory::entry::{Tag, Value};
 use cluster_shared_memory::error::Error;
 use cluster_shared_memory::hub::GroupName;
-use cluster_shared_memory::member::{Beginnings, Member, Role};
+use cluster_shared_memory::member::{Beginnings, Member, Role, let_go};
 use cluster_shared_memory::os::process::ProcessId;
 use cluster_shared_memory::segment::{host, members};
 use cluster_shared_memory::snapshot;
@@ -174,6 +174,16 @@ fn obey(
             *member = Some(join(name, snapshot));
             "in".into()
         }
+        // Has the file read, and is no member yet, unless that has taken no time.
+        "begin" => match attach(name, snapshot, Duration::ZERO) {
+            Err(Error::Reading { .. }) => "begun".into(),
+            Err(error) => error.to_string(),
+            Ok(joined) => {
+                *member = joined;
+                "in".into()
+            }
+        },
+        "let" => left(let_go()),
         "leave" => {
             wait_for(argument.parse().unwrap());
             left(member.take().unwrap().leave())
@@ -197,6 +207,14 @@ fn obey(
         }
         // Leaves no room for anything.
         "stuff" => stuff(member.as_ref().unwrap().store()).to_string(),
+        "size" => member.as_ref().unwrap().store().stats().unwrap().entries.to_string(),
+        "maximum" => member.as_ref().unwrap().store().segment().layout().maximum.to_string(),
+        // Whether a hub says anything within a moment, and what it is.
+        "knock" => match attach(name, snapshot, Duration::from_millis(20)) {
+            Ok(None) => "silence".into(),
+            Err(Error::Reading { .. }) => "reading".into(),
+            outcome => left(outcome),
+        },
         // The number that all of them have.
         "all" => all(member.as_ref().unwrap().store()).to_string(),
         "host" => {
@@ -212,14 +230,22 @@ pub(crate) fn left<T>(outcome: Result<T, Error>) -> String {
     outcome.map_or_else(|error| error.to_string(), |_| "out".into())
 }
 
-/// Joins, and waits for a snapshot to be read.
-pub(crate) fn join(name: &str, snapshot: Option<&PathBuf>) -> Member {
+pub(crate) fn attach(
+    name: &str,
+    snapshot: Option<&PathBuf>,
+    timeout: Duration,
+) -> Result<Option<Member>, Error> {
     let settings = Settings { maximum: 16 * MIB, log: None, mode: 0 };
     let beginnings = Beginnings { settings, snapshot: snapshot.cloned() };
     let role = Role::Group(GroupName::of(name).unwrap(), beginnings);
+    Member::attach(&role, 0, timeout)
+}
+
+/// Joins, and waits for a snapshot to be read.
+pub(crate) fn join(name: &str, snapshot: Option<&PathBuf>) -> Member {
     let deadline = Instant::now() + WATCHDOG;
     loop {
-        match Member::attach(&role, 0, WATCHDOG) {
+        match attach(name, snapshot, WATCHDOG) {
             Err(Error::Reading { .. }) => {}
             member => return member.unwrap().unwrap(),
         }

@@ -7,6 +7,7 @@
 )]
 
 mod admission;
+mod beginning;
 mod deaths;
 mod family;
 mod group;

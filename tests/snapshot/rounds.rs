@@ -2,10 +2,12 @@
 
 use super::{Content, Folder, MIB, Name, all, new_store, put, read, restored, value, write};
 use cluster_shared_memory::entry::{Key, Namespace, Tag};
+use cluster_shared_memory::error::Error;
 use cluster_shared_memory::lru::Lru;
 use cluster_shared_memory::snapshot::{self, Progress, Step};
-use cluster_shared_memory::store::{Condition, Scratch, ms_until};
+use cluster_shared_memory::store::{self, Condition, Scratch, ms_until};
 use proptest::prelude::*;
+use std::cell::Cell;
 use std::collections::HashMap;
 use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
@@ -139,15 +141,15 @@ fn ends_stay_and_what_has_ended_goes() {
 fn delayed(bytes: &[u8], ms: u64) -> Vec<u8> {
     let mut bytes = bytes.to_vec();
     // When it was taken, and the end of the only entry.
-    for at in [48, 72 + 16] {
+    for at in [48, 80 + 16] {
         let later = u64::from_le_bytes(bytes[at..at + 8].try_into().unwrap()) + ms;
         bytes[at..at + 8].copy_from_slice(&later.to_le_bytes());
     }
-    let sum = crc32fast::hash(&bytes[72..]).to_le_bytes();
-    bytes[64..68].copy_from_slice(&sum);
-    bytes[68..72].fill(0);
-    let sum = crc32fast::hash(&bytes[..72]).to_le_bytes();
-    bytes[68..72].copy_from_slice(&sum);
+    let sum = crc32fast::hash(&bytes[80..]).to_le_bytes();
+    bytes[72..76].copy_from_slice(&sum);
+    bytes[76..80].fill(0);
+    let sum = crc32fast::hash(&bytes[..80]).to_le_bytes();
+    bytes[76..80].copy_from_slice(&sum);
     bytes
 }
 
@@ -237,6 +239,41 @@ fn of_a_large_one_it_is_heard_how_far_it_is() {
     let both = |step| [(step, 65_536), (step, 131_072)];
     assert_eq!(steps, [both(Step::Write), both(Step::Check), both(Step::Store)].concat());
     assert!(told.iter().all(|news| news.total == 140_000 && news.bytes == news.entries * 32));
+}
+
+#[test]
+fn what_nobody_wants_any_more_is_not_read_to_its_end() {
+    let (folder, store) = (Folder::new("unwanted"), new_store(128 * MIB));
+    for number in 0..140_000_u64 {
+        let name = number.to_le_bytes();
+        store.set(&store.key(&name, false).unwrap(), &value(&(Tag::True, vec![]))).unwrap();
+    }
+    write(&store, &folder.file()).unwrap();
+    // It is wanted so many times, that is asked.
+    for wanted in 0..3 {
+        let (asked, mut told) = (Cell::new(0), 0);
+        let is_wanted = || asked.replace(asked.get() + 1) < wanted;
+        let restored = new_store(128 * MIB);
+        let read = snapshot::read_for(&restored, &folder.file(), &is_wanted, &mut |_| told += 1);
+        assert!(matches!(read, Err(Error::Closed)), "{read:?}");
+        assert_eq!(told, wanted + 1);
+        let entries = restored.stats().unwrap().entries;
+        assert_eq!(entries, if wanted < 2 { 0 } else { 65_536 });
+    }
+    assert_eq!(folder.names(), ["values"]);
+}
+
+#[test]
+fn a_bound_that_falls_as_others_rise_is_a_change_as_well() {
+    let store = new_store(16 * MIB);
+    let namespace = store.namespace(b"bound", false).unwrap();
+    store.bound(namespace, 1000).unwrap();
+    let before = store::changes(store.segment()).unwrap();
+    put(&store, &of_users(b"k", false), &(Tag::True, vec![]), None);
+    for fall in 0..100 {
+        store.bound(namespace, 1000 - fall).unwrap();
+        assert_ne!(store::changes(store.segment()).unwrap(), before, "{fall}");
+    }
 }
 
 fn names() -> impl Strategy<Value = Name> {
