@@ -52,8 +52,11 @@ declare namespace memory {
      * the memory reads it before anybody is let in; the last to leave by `close()` or by its normal end
      * writes it, as a whole or not at all. If the file is damaged, the first operations of who reads
      * it fail with `ERR_SNAPSHOT`, it is kept under another name, and the memory begins empty. Until
-     * they are told, the calls of others fail with `ERR_NO_HOST` as where nobody answers. If its entries
-     * do not fit into `maxMemory`, the memory may take up to twice as much.
+     * they are told, the calls of others fail with `ERR_NO_HOST` as where nobody answers. If it is
+     * no snapshot, one of a newer format, of another user, or writable by everybody, or if its folder is
+     * missing or cannot be written to, all operations fail with `ERR_SNAPSHOT`, and it stays as it is.
+     * A file that the memory has not begun with is kept as `FILE.replaced-N` when it is written. If its
+     * entries do not fit into `maxMemory`, the memory may take up to twice as much.
      */
     snapshot?: string;
     /**
@@ -216,8 +219,10 @@ declare namespace memory {
    * Attaching:
    * - `ERR_NO_PRIMARY`: the primary has not loaded the package; load it there too. A promise waits
    *   5 seconds for it, a call of `sync` does not wait.
-   * - `ERR_SNAPSHOT` (`file`, `kept`): the file cannot be read or written. A damaged one is kept as
-   *   `kept`; look at it, or go on without it. One that does not fit needs a larger `maxMemory`.
+   * - `ERR_SNAPSHOT` (`file`, `kept`): the file cannot be read or written. A damaged one, or another
+   *   that stood in its place, is kept as `kept`; look at it, or go on without it. If that is null,
+   *   what stands there is as it was; the message says what must change. One that does not fit needs a
+   *   larger `maxMemory`.
    * - `ERR_NO_HOST`: no process that shares by the name answers, for 5 seconds; the one that admits
    *   others (`host` of `stats()`) is stopped, or has a snapshot that it could not read and is too busy
    *   to hear of that.
@@ -282,7 +287,7 @@ declare namespace memory {
     /** The layout of this version of the package, and that of the others. */
     ours?: number;
     theirs?: number;
-    /** The snapshot, and what a damaged one is called now; null: nothing was moved. */
+    /** The snapshot, and what a file that was put aside is called now; null: nothing was moved. */
     file?: string;
     kept?: string | null;
     /** What the key holds instead of a number, in words. */

@@ -2,6 +2,7 @@
 //!
 //! `node::errors` maps each variant to the stable `code` that JavaScript sees.
 
+use std::path::PathBuf;
 use thiserror::Error as ThisError;
 
 /// What a call on the segment can fail with.
@@ -120,7 +121,7 @@ pub enum Error {
         file: String,
         /// What is wrong with it, or what happened to it, as the end of a sentence.
         why: String,
-        /// What the damaged file is called now; `None`: nothing was moved.
+        /// What a file that is damaged, or stood in the way, is called now; `None`: nothing was moved.
         kept: Option<String>,
         /// Whether a larger segment might have room for it.
         is_too_large: bool,
@@ -149,6 +150,19 @@ impl Error {
         matches!(self, Self::System { errno: is, .. } if *is == errno.raw_os_error())
     }
 
+    /// An error about a snapshot says also where files were put that stood in its place.
+    #[must_use]
+    pub fn keeping(mut self, files: &[PathBuf]) -> Self {
+        if let Self::Snapshot { why, kept, .. } = &mut self
+            && !files.is_empty()
+        {
+            let names = files.iter().map(|path| path.display().to_string()).chain(kept.take());
+            *kept = Some(names.collect::<Vec<_>>().join(" and "));
+            why.push_str("; another one stood there");
+        }
+        self
+    }
+
     /// A function that turns an error number into the error of `call`.
     pub fn system(call: &'static str) -> impl FnOnce(rustix::io::Errno) -> Self {
         move |errno| Self::System { call, errno: errno.raw_os_error() }
@@ -161,3 +175,27 @@ fn kept_as(kept: Option<&str>) -> String {
 
 /// The result of a call on the segment.
 pub type Result<T, E = Error> = core::result::Result<T, E>;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_error_about_a_snapshot_says_where_others_are_kept() {
+        let error = Error::Snapshot {
+            file: "f".into(),
+            why: "cannot be written".into(),
+            kept: None,
+            is_too_large: false,
+        };
+        assert_eq!(error.clone().keeping(&[]), error);
+        let error = error.keeping(&["g".into()]).keeping(&["h".into(), "i".into()]);
+        let Error::Snapshot { kept, .. } = error.clone() else { unreachable!() };
+        assert_eq!(kept.as_deref(), Some("h and i and g"));
+        let error = error.to_string();
+        assert!(
+            error.ends_with("; another one stood there; it is kept as h and i and g"),
+            "{error}"
+        );
+    }
+}

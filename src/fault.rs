@@ -1,6 +1,6 @@
 //! Death on demand: a test can end or stop this thread before any chosen store into the segment.
 //!
-//! Every store into the segment passes [`point`]. Without the feature `faults` it is empty; with
+//! Every store into the segment passes [`point`], and every step of a snapshot to its place. Without the feature `faults` it is empty; with
 //! it, it counts, and when the fuel of the thread has run out does what the test asked for. That is
 //! how the crash matrix visits each gap between two stores of each operation.
 
@@ -19,6 +19,9 @@ pub enum Then {
 /// The payload of a thread that ended by [`Then::Unwind`].
 #[derive(Debug, Clone, Copy)]
 pub struct Died;
+
+/// What [`point`] is told of a step that changes which file has which name. It is no offset of a segment.
+pub const FILE: u64 = u64::MAX;
 
 /// Called before each store into the segment, with its offset in bytes.
 #[cfg(not(any(feature = "faults", shm_loom)))]

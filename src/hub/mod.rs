@@ -209,11 +209,11 @@ impl Hub {
     ///
     /// # Errors
     /// Those of [`will::execute`].
-    pub fn abandon(mut self) -> Result<Option<PathBuf>> {
+    pub fn abandon(mut self) -> Result<Vec<PathBuf>> {
         // First: then nobody comes in any more.
         self.threads = None;
         let door = self.shared.group.as_ref().map(|(_, door)| door);
-        self.shared.opened().map_or(Ok(None), |Opened { segment, changes, .. }| {
+        self.shared.opened().map_or(Ok(Vec::new()), |Opened { segment, changes, .. }| {
             will::execute(segment, door, Some(changes.clone()))
         })
     }

@@ -313,16 +313,18 @@ fn read_into(shared: &Weak<Shared>, settings: Settings, path: &Path) -> Result<A
     let store = Store::new(Arc::clone(&segment), me);
     let will = |origin| Will { path: path.to_owned(), origin };
     // Before the rest: that may leave no room for it.
-    will(Origin::of(path)).write(&store)?;
+    let stands = Origin::of(path);
+    will(stands).write(&store)?;
     let is_wanted = || shared.strong_count() > 0;
     let read = snapshot::read_for(&store, path, &is_wanted, &mut |progress| {
         if let Some(shared) = shared.upgrade() {
             shared.plan().reading = Reading::Now(progress);
         }
     })?;
-    if read.is_none() {
-        // It may have gone since.
-        will(None).write(&store)?;
+    let origin = read.map(|read| read.origin);
+    if origin != stands {
+        // Another has come since, or it has gone.
+        will(origin).write(&store)?;
     }
     members::leave(region, layout, me)?;
     drop(store);

@@ -79,17 +79,29 @@ impl Will {
 
 /// Writes the snapshot, if this process was the last one to have a member, or a hub. It has none any
 /// more. `saved` is what [`store::changes`] was when the file had all; `None`: it may have nothing.
-/// Gives where it has put a file that this memory did not begin with.
+/// Gives where it has put files that this memory did not begin with.
 ///
 /// # Errors
 /// Those of [`snapshot::replace`].
 pub fn execute(
     segment: &Arc<Segment>,
     door: Option<&Door>,
+    saved: Option<Vec<u64>>,
+) -> Result<Vec<PathBuf>> {
+    let mut kept = Vec::new();
+    match write_all(segment, door, saved, &mut kept) {
+        Ok(()) => Ok(kept),
+        Err(error) => Err(error.keeping(&kept)),
+    }
+}
+
+fn write_all(
+    segment: &Arc<Segment>,
+    door: Option<&Door>,
     mut saved: Option<Vec<u64>>,
-) -> Result<Option<PathBuf>> {
+    kept: &mut Vec<PathBuf>,
+) -> Result<()> {
     let (region, layout) = (segment.region(), segment.layout());
-    let mut kept = None;
     for _ in 0..MOST_ROUNDS {
         // In this order: who leaves has changed what it wanted, fences, and then looks for a host; this
         // has let go of that, fences (in `has_members`), and then looks for changes. One sees the other.
@@ -97,14 +109,14 @@ pub fn execute(
             break;
         }
         let me = members::join(region, layout, ProcessId::current(), members::HUB)?;
-        let written = write_as(segment, me, door, &mut kept);
+        let written = write_as(segment, me, door, kept);
         members::leave(region, layout, me)?;
         saved = written?;
         if saved.is_none() {
             break;
         }
     }
-    Ok(kept)
+    Ok(())
 }
 
 /// As the host: gives what [`store::changes`] was before it wrote. `None`: another is the host, or there
@@ -113,7 +125,7 @@ fn write_as(
     segment: &Arc<Segment>,
     me: MemberId,
     door: Option<&Door>,
-    kept: &mut Option<PathBuf>,
+    kept: &mut Vec<PathBuf>,
 ) -> Result<Option<Vec<u64>>> {
     let (region, layout) = (segment.region(), segment.layout());
     if !host::claim(region, layout, me, |host| replaced::is_gone(segment, host))? {
@@ -128,12 +140,12 @@ fn write_as(
     written
 }
 
-fn write_once(store: &Store, will: &Will, kept: &mut Option<PathBuf>) -> Result<Vec<u64>> {
+fn write_once(store: &Store, will: &Will, kept: &mut Vec<PathBuf>) -> Result<Vec<u64>> {
     let changes = store::changes(store.segment())?;
     let memory = store.segment().identity()?;
-    let is_ours = |origin, source| Some(origin) == will.origin || source == Some(memory);
+    let is_ours = |origin: Origin| Some(origin) == will.origin || origin.memory() == memory;
     let (_, replaced) = snapshot::replace(store, &will.path, &is_ours, &mut |_| {})?;
-    *kept = replaced.or(kept.take());
+    kept.extend(replaced);
     Ok(changes)
 }
 

@@ -187,17 +187,17 @@ impl Link {
 
     /// Waits for nothing any more: gives up its place in a queue, and a segment that is being made, or is
     /// made and was not asked for again. Whoever else waits asks anew. Gives the same as `leave`.
-    pub(super) fn let_go(&self) -> Result<Option<PathBuf>> {
+    pub(super) fn let_go(&self) -> Result<Vec<PathBuf>> {
         let mut inner = lock(&self.inner);
         if !matches!(inner.state, State::Queued(..) | State::Founding(..)) {
-            return Ok(None);
+            return Ok(Vec::new());
         }
         let state = std::mem::replace(&mut inner.state, State::Leaving);
         drop(inner);
         let written = match state {
             // Nobody else has it; and nobody else can have the name, as long as the hub has the door.
-            State::Founding(_, hub) => Arc::into_inner(hub).map_or(Ok(None), Hub::abandon),
-            _ => Ok(None),
+            State::Founding(_, hub) => Arc::into_inner(hub).map_or(Ok(Vec::new()), Hub::abandon),
+            _ => Ok(Vec::new()),
         };
         lock(&self.inner).state = State::Apart;
         self.changed.notify_all();
@@ -352,19 +352,19 @@ impl Link {
     }
 
     /// An environment has left; with the last one, the process leaves the group.
-    fn leave(&self) -> Result<Option<PathBuf>> {
+    fn leave(&self) -> Result<Vec<PathBuf>> {
         let (watched, state) = {
             let mut inner = lock(&self.inner);
             inner.stays = inner.stays.saturating_sub(1);
             if inner.stays > 0 || self.group().is_none() {
-                return Ok(None);
+                return Ok(Vec::new());
             }
             let watched = match &inner.state {
                 State::Guest(watched, _) | State::Host(watched, _) | State::Alone(watched) => {
                     watched.leave();
                     Arc::clone(watched)
                 }
-                _ => return Ok(None),
+                _ => return Ok(Vec::new()),
             };
             (watched, std::mem::replace(&mut inner.state, State::Leaving))
         };
@@ -398,28 +398,28 @@ impl Stay {
         self.link.as_ref()
     }
 
-    /// Leaves. Gives where a file was put that stood in the place of the snapshot.
+    /// Leaves. Gives where files were put that stood in the place of the snapshot.
     ///
     /// # Errors
     /// What the snapshot cannot be written for.
-    pub(super) fn leave(mut self) -> Result<Option<PathBuf>> {
-        self.link.take().map_or(Ok(None), |link| link.leave())
+    pub(super) fn leave(mut self) -> Result<Vec<PathBuf>> {
+        self.link.take().map_or(Ok(Vec::new()), |link| link.leave())
     }
 }
 
 impl Drop for Stay {
     fn drop(&mut self) {
         // Nobody waits for an answer: the environment ends.
-        tell(for_people(self.link.take().map_or(Ok(None), |link| link.leave())));
+        tell(for_people(self.link.take().map_or(Ok(Vec::new()), |link| link.leave())));
     }
 }
 
 /// What people should know of a snapshot that was written.
-pub(super) fn for_people(written: Result<Option<PathBuf>>) -> Result<Option<String>> {
-    let text = |kept: PathBuf| {
-        format!("a snapshot that this memory had not begun with is kept as {}", kept.display())
-    };
-    Ok(written?.map(text))
+pub(super) fn for_people(written: Result<Vec<PathBuf>>) -> Result<Option<String>> {
+    let kept: Vec<_> = written?.iter().map(|path| path.display().to_string()).collect();
+    let names = kept.join(" and ");
+    let text = format!("a snapshot that this memory had not begun with is kept as {names}");
+    Ok((!kept.is_empty()).then_some(text))
 }
 
 /// Says it where nobody listens any more.

@@ -219,7 +219,7 @@ impl Member {
     pub fn leave(mut self) -> Result<Option<String>> {
         let stay = self.stay.take();
         drop(self);
-        link::for_people(stay.map_or(Ok(None), Stay::leave))
+        link::for_people(stay.map_or(Ok(Vec::new()), Stay::leave))
     }
 }
 

@@ -6,6 +6,7 @@ use crate::error::{Error, Result};
 use crate::hub::will::Will;
 use crate::hub::{self, Hub, HubName};
 use crate::member::{self, Beginnings, Member, Notice, Role};
+use crate::snapshot;
 use crate::store::{Place, Settings};
 
 use napi::bindgen_prelude::{
@@ -324,13 +325,16 @@ fn leave_in(path: &Path, member: &Member) -> Result<Option<String>> {
         Some(will) => Ok(Some(format!("Others have said so before: {}", there(&will.path)))),
         None => {
             Will { path: path.to_owned(), origin: None }.write(member.store())?;
-            Ok(path.exists().then(|| {
+            let kept = || {
                 format!(
                     "{} was not read, for this shared memory was there before: it will be kept under \
                      another name",
                     path.display()
                 )
-            }))
+            };
+            // As things are now, nothing can be written.
+            let stands = snapshot::stands(path);
+            Ok(stands.map_or_else(|error| Some(error.to_string()), |stands| stands.then(kept)))
         }
     }
 }

@@ -1,14 +1,24 @@
-//! How the file is replaced: another one is written beside it, and renamed.
+//! How the file is replaced: another one is written beside it, and takes its place.
 //!
-//! `FILE.writing-PID-N` is being written: it came into being with `O_EXCL` and is locked by its writer
-//! (flock). So a file of that name without a lock is of a writer that has died, whatever has become
-//! of its pid, and whoever reads or writes the snapshot next removes it.
+//! 1. `FILE.writing-PID-N` is being written: it came into being with `O_EXCL` and is locked by its
+//!    writer (flock). So a file of that name without a lock is of a writer that has died, whatever has
+//!    become of its pid, and whoever reads or writes the snapshot next removes it. Nothing but a draft
+//!    ever has such a name.
+//! 2. When the disk has it, and something stands in its place, it takes the name `FILE.replaced-N`.
+//!    Nobody removes what has such a name but who has given it.
+//! 3. The two trade names in one step (`RENAME_EXCHANGE`). So whatever has stood there in that moment is
+//!    one of those that are kept from then on.
+//! 4. The writer looks what that is, and removes it if it is ours.
+//!
+//! The place is never empty meanwhile, and who is killed at any step loses nothing: it may leave one
+//! file more than are needed. Where the file system cannot exchange, what is not ours is copied to such
+//! a name before it is written over; who puts a file there between these two loses it.
 
-use super::Flaw;
-use super::files::{NAMES, Target, exchange, rename_new};
+use super::files::{NAMES, TRIES, Target, exchange, is_named, rename, rename_new};
 use super::origin::Origin;
-use super::read::source;
+use super::{Flaw, IsOurs};
 use crate::error::Result;
+use crate::fault;
 use rustix::fs::{FlockOperation, Mode, OFlags};
 use rustix::io::Errno;
 use std::ffi::OsStr;
@@ -18,19 +28,17 @@ use std::os::unix::ffi::OsStrExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU32, Ordering};
 
-/// How often it is tried while others come and go.
-const TRIES: u32 = 100;
-
 /// Drafts of this process so far.
 static NUMBER: AtomicU32 = AtomicU32::new(0);
 
-/// A file that is being written. It is gone at the end, unless it was published.
+/// A file that is being written. It is gone at the end, unless it has got a name to stay.
 #[derive(Debug)]
 pub(super) struct Draft<'t> {
     target: &'t Target,
     path: PathBuf,
     file: File,
-    is_published: bool,
+    /// What has the name `path` is not for the draft to remove any more.
+    is_placed: bool,
 }
 
 impl Draft<'_> {
@@ -40,69 +48,95 @@ impl Draft<'_> {
 
     /// Puts it in the place of the snapshot that is there, once the disk has it. What is not ours is kept
     /// under another name: gives that.
-    pub(super) fn publish(
-        mut self,
-        is_ours: &dyn Fn(Origin, Option<u64>) -> bool,
-    ) -> Result<Option<PathBuf>> {
+    pub(super) fn publish(mut self, is_ours: IsOurs<'_>) -> Result<Option<PathBuf>> {
         let target = self.target;
-        let placed = self.file.sync_all().and_then(|()| self.take_its_place(is_ours));
-        let kept = placed.map_err(|error| target.unwritten(Flaw::Io(error)))?;
+        let placed = self.file.sync_all().map_err(Flaw::Io);
+        let placed = placed.and_then(|()| self.take_its_place(is_ours));
+        let kept = placed.map_err(|flaw| target.unwritten(flaw))?;
         target.sync_folder().map_err(|error| {
-            target.refuse(&format!("was written, but may not outlast a loss of power: {error}"))
+            let why = format!("was written, but may not outlast a loss of power: {error}");
+            target.refuse(&why).keeping(kept.as_slice())
         })?;
         Ok(kept)
     }
 
     /// Whatever comes and goes there meanwhile, nothing is lost that is not ours.
-    fn take_its_place(
-        &mut self,
-        is_ours: &dyn Fn(Origin, Option<u64>) -> bool,
-    ) -> io::Result<Option<PathBuf>> {
-        let target = self.target;
-        let mut kept = None;
+    fn take_its_place(&mut self, is_ours: IsOurs<'_>) -> Result<Option<PathBuf>, Flaw> {
+        let (target, mut is_aside) = (self.target, false);
         for _ in 0..TRIES {
-            // So that nobody takes it for what a dead writer has left, while it has that name.
-            let _locked = lock(&target.path);
-            let placed = match Origin::of(&target.path) {
-                Some(origin) if is_ours(origin, source(&target.path)) => {
-                    exchange(&self.path, &target.path)
+            match rename_new(&self.path, &target.path) {
+                Ok(()) => {
+                    self.is_placed = true;
+                    return Ok(None);
                 }
-                stands => {
-                    if stands.is_some() {
-                        match target.rename_to("replaced") {
-                            Ok(aside) => kept = Some(aside),
-                            // Somebody else has.
-                            Err(error) if error.kind() == io::ErrorKind::NotFound => continue,
-                            Err(error) => return Err(error),
-                        }
-                    }
-                    rename_new(&self.path, &target.path)
-                }
-            };
-            match placed {
-                Ok(()) => {}
-                Err(Errno::EXIST | Errno::NOENT) => continue,
-                Err(errno) => return Err(errno.into()),
+                Err(Errno::EXIST) => {}
+                Err(errno) => return Err(self.lost(errno.into())),
             }
-            // What has its own place now, if anything, is what it was exchanged for.
-            match Origin::of(&self.path) {
-                Some(origin) if !is_ours(origin, source(&self.path)) => {
-                    kept = Some(target.rename_from(&self.path, "replaced")?);
-                }
-                // Somebody may have removed it for one that a dead writer has left.
-                Some(_) => drop(std::fs::remove_file(&self.path)),
-                None => {}
+            if !is_aside {
+                self.stand_aside().map_err(|error| self.lost(error))?;
+                is_aside = true;
             }
-            self.is_published = true;
-            return Ok(kept);
+            match exchange(&self.path, &target.path) {
+                Ok(()) => {
+                    self.is_placed = true;
+                    return Ok(self.judge(is_ours));
+                }
+                // Nothing stands there any more.
+                Err(Errno::NOENT) => {}
+                Err(Errno::INVAL | Errno::NOSYS | Errno::OPNOTSUPP) => {
+                    return self.write_over(is_ours);
+                }
+                Err(errno) => return Err(Flaw::Io(errno.into())),
+            }
         }
-        Err(io::Error::other("others write it all the time"))
+        Err(Flaw::Io(io::Error::other("others write it all the time")))
+    }
+
+    /// Takes the name of a file that is kept.
+    fn stand_aside(&mut self) -> io::Result<()> {
+        self.path = self.target.rename_from(&self.path, "replaced")?;
+        Ok(())
+    }
+
+    /// Removes what it was exchanged for, if that is ours; else gives its name.
+    fn judge(&self, is_ours: IsOurs<'_>) -> Option<PathBuf> {
+        fault::point(fault::FILE);
+        let is_kept = Origin::of(&self.path).is_none_or(|origin| !is_ours(origin));
+        // What cannot be removed is kept, and does no harm.
+        (is_kept || std::fs::remove_file(&self.path).is_err()).then(|| self.path.clone())
+    }
+
+    /// Takes the place without an exchange.
+    fn write_over(&mut self, is_ours: IsOurs<'_>) -> Result<Option<PathBuf>, Flaw> {
+        let target = self.target;
+        let kept = match target.open()? {
+            Some(found) if !found.origin().is_some_and(is_ours) => {
+                let mut copy = target.draft()?;
+                io::copy(&mut &found.file, &mut &copy.file)?;
+                copy.file.sync_all()?;
+                copy.stand_aside()?;
+                copy.is_placed = true;
+                Some(copy.path.clone())
+            }
+            _ => None,
+        };
+        rename(&self.path, &target.path).map_err(|errno| self.lost(errno.into()))?;
+        self.is_placed = true;
+        Ok(kept)
+    }
+
+    /// Why it cannot be renamed.
+    fn lost(&self, error: io::Error) -> Flaw {
+        if error.kind() == io::ErrorKind::NotFound {
+            return Flaw::Io(io::Error::other(format!("{} is gone", self.path.display())));
+        }
+        Flaw::Io(error)
     }
 }
 
 impl Drop for Draft<'_> {
     fn drop(&mut self) {
-        if !self.is_published {
+        if !self.is_placed && is_named(&self.file, &self.path) == Ok(true) {
             let _ = std::fs::remove_file(&self.path);
         }
     }
@@ -137,7 +171,7 @@ impl Target {
             let is_swept = rustix::fs::fstat(&file).is_ok_and(|stat| stat.st_nlink == 0);
             // Else somebody has just taken it for one without a writer.
             if locked != Err(Errno::WOULDBLOCK) && !is_swept {
-                return Ok(Draft { target: self, path, file, is_published: false });
+                return Ok(Draft { target: self, path, file, is_placed: false });
             }
         }
         Err(self.refuse("cannot be written: all names are taken"))
@@ -153,24 +187,78 @@ impl Target {
     }
 }
 
-/// Locks a file, if there is one and nobody has.
-fn lock(path: &Path) -> Option<File> {
-    let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
-    let file = File::from(rustix::fs::open(path, flags, Mode::empty()).ok()?);
-    rustix::fs::flock(&file, FlockOperation::NonBlockingLockExclusive).ok()?;
-    Some(file)
-}
-
 /// Removes a file that nobody is writing.
 fn remove_unlocked(path: &Path) -> Result<(), Errno> {
     let flags = OFlags::RDWR | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
-    let file = rustix::fs::open(path, flags, Mode::empty())?;
+    let file = File::from(rustix::fs::open(path, flags, Mode::empty())?);
     rustix::fs::flock(&file, FlockOperation::NonBlockingLockExclusive)?;
+    let is_mine = rustix::fs::fstat(&file)?.st_uid == rustix::process::geteuid().as_raw();
     // With the lock in hand, the name stays that of this file, if it still is.
-    let (locked, named) = (rustix::fs::fstat(&file)?, rustix::fs::lstat(path)?);
-    let is_same = (locked.st_dev, locked.st_ino) == (named.st_dev, named.st_ino);
-    if is_same && locked.st_uid == rustix::process::geteuid().as_raw() {
+    if is_mine && is_named(&file, path)? {
         rustix::fs::unlink(path)?;
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::snapshot::format::{END, Head};
+    use crate::snapshot::tests::Folder;
+    use std::fs;
+    use std::io::Write as _;
+
+    /// A whole file without entries, of that memory.
+    fn whole(memory: u64) -> Vec<u8> {
+        let head = Head {
+            length: (Head::BYTES + END.len()) as u64,
+            entries: 0,
+            namespaces: 0,
+            versions: 0,
+            taken_ms: 1,
+            memory,
+            maximum: 1,
+            sum: crc32fast::hash(&END),
+        };
+        [&head.to_bytes()[..], &END].concat()
+    }
+
+    #[test]
+    fn where_nothing_can_be_exchanged_what_is_not_ours_is_copied() {
+        let folder = Folder::new("copied");
+        let target = Target::of(&folder.path("values")).unwrap();
+        for (stands, kept) in [(None, false), (Some(1), true), (Some(2), false)] {
+            let _ = fs::remove_file(&target.path);
+            if let Some(memory) = stands {
+                fs::write(&target.path, whole(memory)).unwrap();
+            }
+            let mut draft = target.draft().unwrap();
+            draft.file.write_all(&whole(2)).unwrap();
+            draft.stand_aside().unwrap();
+            let aside = draft.write_over(&|origin| origin.memory() == 2).unwrap();
+            assert_eq!(aside.is_some(), kept, "{stands:?}");
+            drop(draft);
+            assert_eq!(fs::read(&target.path).unwrap(), whole(2));
+            if let Some(aside) = aside {
+                assert_eq!(fs::read(&aside).unwrap(), whole(1));
+                fs::remove_file(aside).unwrap();
+            }
+            assert_eq!(folder.names(), ["values"]);
+        }
+    }
+
+    #[test]
+    fn a_draft_that_is_given_up_removes_nothing_but_itself() {
+        let folder = Folder::new("given-up");
+        let target = Target::of(&folder.path("values")).unwrap();
+        let draft = target.draft().unwrap();
+        let path = draft.path.clone();
+        // As if an exchange had come about, and yet had failed.
+        fs::rename(&path, &target.path).unwrap();
+        fs::write(&path, whole(1)).unwrap();
+        drop(draft);
+        assert_eq!(fs::read(path).unwrap(), whole(1));
+        drop(target.draft().unwrap());
+        assert_eq!(folder.names().len(), 2);
+    }
 }

@@ -1,14 +1,17 @@
 //! The file of a snapshot among others: what may be read, and where damage goes.
 //!
-//! `FILE.damaged-N` is what could not be read. Nobody removes it.
+//! `FILE.damaged-N` is what could not be read. Nobody removes it. What is not for this build to judge
+//! (something else, a newer format, a file of somebody else) is neither read nor moved nor written over.
 //!
 //! A symbolic link is refused: to replace it would put a file in the place of the link, and leave what
 //! it names as it was. Folders on the way may be links.
 
 use super::Flaw;
-use super::format::is_snapshot;
+use super::format::{Head, foreign};
+use super::origin::Origin;
 use crate::error::{Error, Result};
-use rustix::fs::{CWD, FileType, Mode, OFlags, RenameFlags, Stat};
+use crate::fault;
+use rustix::fs::{Access, AtFlags, CWD, FileType, Mode, OFlags, RenameFlags, Stat};
 use rustix::io::Errno;
 use std::ffi::OsString;
 use std::fs::File;
@@ -18,6 +21,8 @@ use std::path::{Path, PathBuf};
 
 /// How many names are tried.
 pub(super) const NAMES: u32 = 10_000;
+/// How often it is tried while others come and go.
+pub(super) const TRIES: u32 = 100;
 /// Bytes of a file's name: what is beside it has longer ones, and file systems take 255.
 const LONGEST_NAME: usize = 220;
 /// Everybody may write.
@@ -39,17 +44,20 @@ pub(super) struct Found {
 
 impl Target {
     pub(super) fn of(path: &Path) -> Result<Self> {
-        let mut target = Self { path: path.to_owned(), folder: PathBuf::from(".") };
+        let target = Self::at(path);
         let Some(name) = path.file_name() else {
             return Err(target.refuse("is no name of a file"));
         };
         if name.len() > LONGEST_NAME {
             return Err(target.refuse(&format!("has a name of more than {LONGEST_NAME} bytes")));
         }
-        if let Some(folder) = path.parent().filter(|folder| !folder.as_os_str().is_empty()) {
-            folder.clone_into(&mut target.folder);
-        }
         Ok(target)
+    }
+
+    /// Also of a name that is too long for others beside it.
+    pub(super) fn at(path: &Path) -> Self {
+        let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
+        Self { path: path.to_owned(), folder: folder.unwrap_or(Path::new(".")).to_owned() }
     }
 
     /// Opens the file, if there is one.
@@ -74,43 +82,59 @@ impl Target {
             return Err(self.refuse(&why));
         }
         let found = Found { file: fd.into(), length: stat.st_size.cast_unsigned() };
-        match found.is_snapshot() {
-            Ok(true) => Ok(Some(found)),
-            Ok(false) => Err(self.refuse("is something else, no snapshot")),
+        match found.foreign() {
+            Ok(None) => Ok(Some(found)),
+            Ok(Some(why)) => Err(self.refuse(&why)),
             Err(error) => Err(self.cannot("be read", &error)),
         }
     }
 
-    /// Renames a file that cannot be used, and says so.
-    pub(super) fn keep_aside(&self, why: &str) -> Error {
-        match self.rename_to("damaged") {
-            Ok(aside) => {
-                let kept = Some(aside.display().to_string());
-                Error::Snapshot {
-                    file: self.name(),
-                    why: why.to_owned(),
-                    kept,
-                    is_too_large: false,
-                }
+    /// The same, if another file could take its place one day: better told now than when there is one.
+    pub(super) fn open_to_replace(&self) -> Result<Option<Found>> {
+        let found = self.open()?;
+        let access = Access::WRITE_OK | Access::EXEC_OK;
+        match rustix::fs::accessat(CWD, &self.folder, access, AtFlags::EACCESS) {
+            Err(errno @ (Errno::ACCESS | Errno::ROFS)) => {
+                Err(self.cannot("be written when it is time", &errno.into()))
             }
-            Err(reason) => self.refuse(&format!("{why}, and cannot be renamed: {reason}")),
+            // Where that cannot be asked, it is seen then.
+            _ => Ok(found),
         }
     }
 
-    /// Renames the file to `FILE.KIND-N`. None of those that were put aside before is written over.
-    pub(super) fn rename_to(&self, kind: &str) -> io::Result<PathBuf> {
-        self.rename_from(&self.path, kind)
+    /// Renames a file that cannot be used, and says so; `None` if another one stands there by now.
+    pub(super) fn keep_aside(&self, found: &Found, why: &str) -> Option<Error> {
+        let stands = is_named(&found.file, &self.path).map_err(io::Error::from);
+        let aside = stands.and_then(|stands| if stands { self.put_aside(found) } else { Ok(None) });
+        match aside {
+            Ok(Some(aside)) => {
+                let (file, why) = (self.name(), why.to_owned());
+                let kept = Some(aside.display().to_string());
+                Some(Error::Snapshot { file, why, kept, is_too_large: false })
+            }
+            Ok(None) => None,
+            Err(reason) => Some(self.refuse(&format!("{why}, and cannot be renamed: {reason}"))),
+        }
     }
 
-    /// The same of what has its place under another name.
+    /// Another one may come in this very moment: then that gets its place back, and it is `None`.
+    fn put_aside(&self, found: &Found) -> io::Result<Option<PathBuf>> {
+        let aside = self.rename_from(&self.path, "damaged")?;
+        let is_it = is_named(&found.file, &aside)?;
+        if !is_it && let Err(errno) = rename_new(&aside, &self.path) {
+            let kept = aside.display();
+            return Err(io::Error::other(format!("{errno}; another file is kept as {kept}")));
+        }
+        let _ = self.sync_folder();
+        Ok(is_it.then_some(aside))
+    }
+
+    /// Renames a file to `FILE.KIND-N`. None of those that were put aside before is written over.
     pub(super) fn rename_from(&self, path: &Path, kind: &str) -> io::Result<PathBuf> {
         for number in 1..NAMES {
             let aside = self.sibling(&format!(".{kind}-{number}"));
             match rename_new(path, &aside) {
-                Ok(()) => {
-                    let _ = self.sync_folder();
-                    return Ok(aside);
-                }
+                Ok(()) => return Ok(aside),
                 Err(Errno::EXIST) => {}
                 Err(errno) => return Err(errno.into()),
             }
@@ -170,14 +194,27 @@ impl Target {
 }
 
 impl Found {
-    fn is_snapshot(&self) -> io::Result<bool> {
-        let bytes = self.length.min(8);
-        let (mut front, mut end) = (vec![], vec![]);
-        for (part, at) in [(&mut front, 0), (&mut end, self.length - bytes)] {
-            part.resize(usize::try_from(bytes).unwrap_or(0), 0);
-            self.file.read_exact_at(part, at)?;
-        }
-        Ok(is_snapshot(&front, &end))
+    /// What its head says, if that is whole.
+    pub(super) fn head(&self) -> Result<Head, Flaw> {
+        Head::read(&self.part(0, Head::BYTES as u64)?, self.length)
+    }
+
+    /// What tells it from others, if it can be told.
+    pub(super) fn origin(&self) -> Option<Origin> {
+        self.head().ok().map(|head| Origin::from_head(&head))
+    }
+
+    fn foreign(&self) -> io::Result<Option<String>> {
+        let end = self.length.saturating_sub(8);
+        Ok(foreign(&self.part(0, Head::BYTES as u64)?, &self.part(end, 8)?))
+    }
+
+    /// Bytes from there on, at most so many.
+    fn part(&self, at: u64, most: u64) -> io::Result<Vec<u8>> {
+        let bytes = most.min(self.length - at);
+        let mut part = vec![0; usize::try_from(bytes).unwrap_or(0)];
+        self.file.read_exact_at(&mut part, at)?;
+        Ok(part)
     }
 }
 
@@ -193,23 +230,83 @@ fn distrust(stat: &Stat) -> Option<String> {
     (stat.st_mode & BY_ALL != 0).then(|| "could have been written by anybody (mode o+w)".into())
 }
 
-/// Lets two files have each other's name; where the file system cannot, the second one is gone.
+/// Whether a file is the one of that name.
+pub(super) fn is_named(file: &File, path: &Path) -> Result<bool, Errno> {
+    let (open, named) = (rustix::fs::fstat(file)?, rustix::fs::lstat(path)?);
+    Ok((open.st_dev, open.st_ino) == (named.st_dev, named.st_ino))
+}
+
+/// Lets two files have each other's name.
 pub(super) fn exchange(one: &Path, other: &Path) -> Result<(), Errno> {
-    match rustix::fs::renameat_with(CWD, one, CWD, other, RenameFlags::EXCHANGE) {
-        Err(Errno::INVAL | Errno::NOSYS | Errno::OPNOTSUPP) => rustix::fs::rename(one, other),
-        exchanged => exchanged,
-    }
+    fault::point(fault::FILE);
+    rustix::fs::renameat_with(CWD, one, CWD, other, RenameFlags::EXCHANGE)
+}
+
+/// Gives a file a name, whatever has that.
+pub(super) fn rename(from: &Path, to: &Path) -> Result<(), Errno> {
+    fault::point(fault::FILE);
+    rustix::fs::rename(from, to)
 }
 
 /// Gives a file a name that no other has.
 pub(super) fn rename_new(from: &Path, to: &Path) -> Result<(), Errno> {
+    fault::point(fault::FILE);
     match rustix::fs::renameat_with(CWD, from, CWD, to, RenameFlags::NOREPLACE) {
-        // The file system cannot do it in one step.
-        Err(Errno::INVAL | Errno::NOSYS | Errno::OPNOTSUPP) => match rustix::fs::lstat(to) {
+        Err(Errno::INVAL | Errno::NOSYS | Errno::OPNOTSUPP) => rename_by_link(from, to),
+        renamed => renamed,
+    }
+}
+
+/// The same where the file system cannot do it in one step: for a moment it has both names.
+fn rename_by_link(from: &Path, to: &Path) -> Result<(), Errno> {
+    match rustix::fs::link(from, to) {
+        Ok(()) => rustix::fs::unlink(from),
+        // Nor has it more than one name.
+        Err(Errno::PERM | Errno::NOSYS | Errno::OPNOTSUPP) => match rustix::fs::lstat(to) {
             Ok(_) => Err(Errno::EXIST),
             Err(Errno::NOENT) => rustix::fs::rename(from, to),
             Err(errno) => Err(errno),
         },
-        renamed => renamed,
+        Err(errno) => Err(errno),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::snapshot::tests::Folder;
+    use std::fs;
+
+    #[test]
+    fn a_new_name_is_one_that_no_other_has_by_a_link_too() {
+        let folder = Folder::new("link");
+        let [one, other, third] = ["one", "other", "third"].map(|name| folder.path(name));
+        fs::write(&one, b"1").unwrap();
+        fs::write(&other, b"2").unwrap();
+        assert_eq!(rename_by_link(&one, &other), Err(Errno::EXIST));
+        assert_eq!(rename_by_link(&one, &third), Ok(()));
+        assert_eq!(rename_by_link(&one, &third), Err(Errno::NOENT));
+        assert_eq!(fs::read(&third).unwrap(), b"1");
+        assert_eq!(fs::read(&other).unwrap(), b"2");
+        assert_eq!(folder.names().len(), 2);
+    }
+
+    #[test]
+    fn a_file_that_comes_as_a_damaged_one_is_put_aside_gets_its_place_back() {
+        let folder = Folder::new("aside");
+        let target = Target::of(&folder.path("values")).unwrap();
+        fs::write(&target.path, b"csm-").unwrap();
+        let found = target.open().unwrap().unwrap();
+        fs::remove_file(&target.path).unwrap();
+        // Between the look and the renaming.
+        fs::write(&target.path, b"another").unwrap();
+        assert_eq!(target.put_aside(&found).unwrap(), None);
+        assert_eq!(folder.names(), ["values"]);
+        assert_eq!(fs::read(&target.path).unwrap(), b"another");
+        assert!(target.keep_aside(&found, "is damaged").is_none());
+        // If there is none, the damage is told of all the same.
+        fs::remove_file(&target.path).unwrap();
+        let error = target.keep_aside(&found, "is damaged").unwrap().to_string();
+        assert!(error.contains("is damaged, and cannot be renamed: No such file"), "{error}");
     }
 }

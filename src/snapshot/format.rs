@@ -24,8 +24,8 @@ const MAGIC: [u8; 8] = *b"csm-snap";
 /// The last bytes.
 pub(super) const END: [u8; 8] = *b"csm-ends";
 const FORMAT: u64 = 1;
-/// JavaScript sees versions as numbers.
-const MOST_VERSIONS: u64 = 1 << 53;
+/// JavaScript sees versions as numbers, in which they stand above six bits for the shard.
+const MOST_VERSIONS: u64 = 1 << 47;
 
 /// The front of the file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -62,34 +62,40 @@ impl Head {
         if front.len() < Self::BYTES {
             return Err(cut_off(""));
         }
-        let words = to_words::<10>(front);
-        let [magic, format, bytes, entries, namespaces, versions, taken_ms, ..] = words;
-        let [.., memory, maximum, sums] = words;
-        if magic != u64::from_le_bytes(MAGIC) {
+        if !front.starts_with(&MAGIC) {
             return Err(Flaw::damaged("it does not begin as a snapshot does"));
         }
-        if format != FORMAT {
-            let what = format!("has format {format}, and this build of the package reads {FORMAT}");
-            return Err(Flaw::Damaged(what));
-        }
-        #[expect(clippy::cast_possible_truncation, reason = "the lower half is meant")]
-        let sum = sums as u32;
-        let head =
-            Self { length: bytes, entries, namespaces, versions, taken_ms, memory, maximum, sum };
-        if head.to_bytes() != front || versions > MOST_VERSIONS {
+        let head = Self::from_words(to_words(front));
+        if head.to_bytes() != front || head.versions > MOST_VERSIONS {
             return Err(Flaw::damaged("the checksum of its head does not match"));
         }
-        if bytes != length {
-            return Err(cut_off(&format!(" of {bytes}")));
+        if head.length != length {
+            return Err(cut_off(&format!(" of {}", head.length)));
         }
         Ok(head)
     }
+
+    const fn from_words(words: [u64; 10]) -> Self {
+        let [_, _, length, entries, namespaces, versions, taken_ms, memory, maximum, sums] = words;
+        #[expect(clippy::cast_possible_truncation, reason = "the lower half is meant")]
+        let sum = sums as u32;
+        Self { length, entries, namespaces, versions, taken_ms, memory, maximum, sum }
+    }
 }
 
-/// Whether a file with these first and last bytes, up to eight each, was meant to be a snapshot. (One
-/// without any was: its disk may have been full.)
-pub(super) fn is_snapshot(front: &[u8], end: &[u8]) -> bool {
-    MAGIC.starts_with(front) || end == END
+/// Why a file is not for this build to judge, if so, by its first bytes, up to a head's, and its last
+/// ones. (One without any is: its disk may have been full.)
+pub(super) fn foreign(front: &[u8], end: &[u8]) -> Option<String> {
+    if !MAGIC.starts_with(front.get(..MAGIC.len()).unwrap_or(front)) && end != END {
+        return Some("is something else, no snapshot".into());
+    }
+    let words = to_words(front);
+    // A head that is right but for the format has one that is damaged.
+    let rest = Head::from_words(words).to_bytes().into_iter().skip(16);
+    let is_newer =
+        front.starts_with(&MAGIC) && words[1] > FORMAT && !rest.eq(front.iter().copied().skip(16));
+    is_newer
+        .then(|| format!("has format {}, and this build of the package reads {FORMAT}", words[1]))
 }
 
 /// Bytes as words; those that are not there are 0.
@@ -142,11 +148,29 @@ mod tests {
 
     #[test]
     fn what_was_a_snapshot_is_told_from_what_never_was() {
+        let is_snapshot = |front: &[u8], end: &[u8]| foreign(front, end).is_none();
         for (front, end) in [(&b"csm-snap"[..], &b"whatever"[..]), (b"XXXXXXXX", b"csm-ends")] {
             assert!(is_snapshot(front, end));
         }
         assert!(is_snapshot(b"", b"") && is_snapshot(b"csm-", b"csm-"));
         assert!(!is_snapshot(b"{\"a\":1}\n", b"{\"a\":1}\n") && !is_snapshot(b"x", b"x"));
         assert!(!is_snapshot(&[0; 8], &[0; 8]));
+    }
+
+    #[test]
+    fn a_newer_format_is_told_from_a_damaged_one() {
+        let mut bytes = HEAD.to_bytes();
+        for damaged in [0, 2, 129] {
+            bytes[8] = damaged;
+            assert_eq!(foreign(&bytes, &END), None, "{damaged}");
+            assert!(Head::read(&bytes, HEAD.length).is_err());
+        }
+        bytes[16] ^= 1;
+        let why = foreign(&bytes, &END).unwrap();
+        assert_eq!(why, "has format 129, and this build of the package reads 1");
+        // Its head may be of another length, and its end may be another.
+        assert_eq!(foreign(&bytes[..16], b"whatever"), Some(why));
+        bytes[8] = 0;
+        assert_eq!(foreign(&bytes, &END), None);
     }
 }

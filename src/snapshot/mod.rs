@@ -8,10 +8,13 @@
 //!
 //! * The file is whole or not there at all. It is written under another name (`draft.rs`), brought to
 //!   the disk and renamed. Who is killed meanwhile, or finds no room, leaves the file that was there.
+//! * What stands in its place and is not ours is kept under another name, at whatever step a writer
+//!   is killed, and whoever tidies up.
 //! * It says itself whether it is whole: by a length and checksums (`format.rs`). All of it is read
 //!   and understood before the first entry is stored.
 //! * Only the owner of the process writes it, and only what that user or root owns and not everybody
-//!   can write to is read. What is no snapshot is neither moved nor written over.
+//!   can write to is read. What is no snapshot, or one of a newer format, is neither moved nor written
+//!   over.
 //!
 //! Each entry is as it was at some moment of the writing. So the file is one picture of all of them
 //! only if nobody changes any meanwhile.
@@ -26,7 +29,7 @@ mod write;
 
 pub use origin::Origin;
 pub use read::{ReadIn, maximum_of, read, read_for};
-pub use write::{Written, replace, write};
+pub use write::{Written, replace, stands, write};
 
 use crate::clock;
 use crate::error::Error;
@@ -35,6 +38,9 @@ use std::io;
 /// Entries, and bytes of the file, after which the caller hears how far it is.
 const ENTRIES_PER_NEWS: u64 = 1 << 16;
 const BYTES_PER_NEWS: u64 = 1 << 26;
+
+/// Whether a file with this origin may go: its entries are in the memory.
+type IsOurs<'f> = &'f dyn Fn(Origin) -> bool;
 
 /// What is being done.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -123,5 +129,39 @@ impl From<io::Error> for Flaw {
 impl From<Error> for Flaw {
     fn from(error: Error) -> Self {
         Self::Store(error)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+    use std::path::PathBuf;
+
+    /// A folder that is gone at the end of its test.
+    pub(super) struct Folder(PathBuf);
+
+    impl Folder {
+        pub(super) fn new(label: &str) -> Self {
+            let name = format!("csm-unit-{label}-{}", std::process::id());
+            let path = std::env::temp_dir().join(name);
+            let _ = fs::remove_dir_all(&path);
+            fs::create_dir(&path).unwrap();
+            Self(path)
+        }
+
+        pub(super) fn path(&self, name: &str) -> PathBuf {
+            self.0.join(name)
+        }
+
+        pub(super) fn names(&self) -> Vec<String> {
+            let files = fs::read_dir(&self.0).unwrap().map(|file| file.unwrap().file_name());
+            files.map(|name| name.into_string().unwrap()).collect()
+        }
+    }
+
+    impl Drop for Folder {
+        fn drop(&mut self) {
+            let _ = fs::remove_dir_all(&self.0);
+        }
     }
 }

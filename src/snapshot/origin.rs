@@ -1,23 +1,32 @@
 //! What tells the file that a memory began with from what may stand in its place later.
 
-use std::fs::symlink_metadata;
-use std::os::unix::fs::MetadataExt as _;
+use super::files::Target;
+use super::format::Head;
 use std::path::Path;
 
-/// Device, inode, and when it was written, in seconds and nanoseconds.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+/// What the head says of it: the memory that it was written from, when, its length, and the checksum of
+/// its content. So a copy is as good as the file.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Origin([u64; 4]);
 
 impl Origin {
     /// Bytes of it.
     pub const BYTES: usize = 32;
 
-    /// That of the file which stands there now, if one does.
+    /// That of the file which stands there now, if one does that may be read.
     #[must_use]
     pub fn of(path: &Path) -> Option<Self> {
-        let stat = symlink_metadata(path).ok()?;
-        let (seconds, nanoseconds) = (stat.mtime(), stat.mtime_nsec());
-        Some(Self([stat.dev(), stat.ino(), seconds.cast_unsigned(), nanoseconds.cast_unsigned()]))
+        Target::at(path).open().ok()??.origin()
+    }
+
+    pub(super) const fn from_head(head: &Head) -> Self {
+        Self([head.memory, head.taken_ms, head.length, head.sum as u64])
+    }
+
+    /// The [identity](crate::segment::Segment::identity) of the segment that it was written from.
+    #[must_use]
+    pub const fn memory(self) -> u64 {
+        self.0[0]
     }
 
     /// As bytes; all zero for none.
@@ -37,6 +46,7 @@ impl Origin {
         for (word, from) in words.iter_mut().zip(bytes.as_chunks().0) {
             *word = u64::from_le_bytes(*from);
         }
+        // No file has a length of 0.
         Some(Self(words)).filter(|origin| origin.0 != [0; 4])
     }
 }
@@ -47,10 +57,10 @@ mod tests {
 
     #[test]
     fn an_origin_survives_its_bytes_and_none_is_none() {
-        let origin = Origin::of(Path::new("Cargo.toml"));
-        assert!(origin.is_some());
+        let origin = Some(Origin([1, 2, 3, u64::MAX]));
         assert_eq!(Origin::from_bytes(&Origin::to_bytes(origin)), origin);
         assert_eq!(Origin::from_bytes(&Origin::to_bytes(None)), None);
         assert_eq!(Origin::of(Path::new("no such file")), None);
+        assert_eq!(Origin::of(Path::new("Cargo.toml")), None);
     }
 }

@@ -1,7 +1,8 @@
 //! From the file to the store.
 
-use super::files::{Found, Target};
+use super::files::{Found, TRIES, Target};
 use super::format::{END, Head};
+use super::origin::Origin;
 use super::record::{Kind, Record, Room, Summing};
 use super::{Flaw, News, Progress, Step, wall_ms};
 use crate::entry::{Key, Namespace, Tag, Value};
@@ -25,6 +26,8 @@ pub struct ReadIn {
     pub bytes: u64,
     /// When the file was written, in ms since 1970.
     pub taken_ms: u64,
+    /// What tells the file from others.
+    pub origin: Origin,
 }
 
 /// Stores all entries of the file `path` that have not ended in a segment that is new and that nobody
@@ -32,7 +35,8 @@ pub struct ReadIn {
 ///
 /// # Errors
 /// [`Error::Snapshot`]: if the file is damaged, it has another name then, and nothing was stored; if it
-/// is no snapshot, of another user or too large for the segment, it is left as it is. Those of
+/// is no snapshot, of a newer format, of another user or too large for the segment, it is left as it
+/// is; and so if no other could take its place, for its folder is not to be written to. Those of
 /// [`Store::set`]. If something was stored before (the segment is too small), it is part of the whole:
 /// the segment is to be thrown away.
 pub fn read(
@@ -56,53 +60,54 @@ pub fn read_for(
 ) -> Result<Option<ReadIn>> {
     let target = Target::of(path)?;
     target.sweep();
-    let Some(found) = target.open()? else {
-        return Ok(None);
-    };
-    let head = match check(&found, is_wanted, progress) {
-        Ok(head) => head,
-        Err(Flaw::Damaged(why)) if is_wanted() => return Err(target.keep_aside(&why)),
-        Err(flaw) => return Err(target.unread(flaw)),
-    };
+    for _ in 0..TRIES {
+        let Some(found) = target.open_to_replace()? else {
+            return Ok(None);
+        };
+        match check(&found, is_wanted, progress) {
+            Ok(head) => {
+                let read = store_all(store, &found, &head, is_wanted, progress);
+                return read.map(Some).map_err(|flaw| target.unread(flaw));
+            }
+            Err(Flaw::Damaged(why)) if is_wanted() => {
+                if let Some(error) = target.keep_aside(&found, &why) {
+                    return Err(error);
+                }
+            }
+            Err(flaw) => return Err(target.unread(flaw)),
+        }
+    }
+    Err(target.refuse("cannot be read: others write it all the time"))
+}
+
+/// The bytes that the segment could take that the snapshot `path` was written from; `None` if there is
+/// none that could be read.
+#[must_use]
+pub fn maximum_of(path: &Path) -> Option<u64> {
+    Some(Target::at(path).open().ok()??.head().ok()?.maximum)
+}
+
+fn store_all(
+    store: &Store,
+    found: &Found,
+    head: &Head,
+    is_wanted: &dyn Fn() -> bool,
+    progress: &mut dyn FnMut(Progress),
+) -> Result<ReadIn, Flaw> {
+    let Head { entries, namespaces, length, taken_ms, .. } = *head;
     let mut reader = Reader {
         store,
         namespaces: vec![Namespace::USER, Namespace::PACKAGE],
         bounds: Vec::new(),
+        taken_ms,
         ended: 0,
     };
-    let news = News::new(progress, Step::Store, head.entries);
-    let stored = store.raise_versions(head.versions).map_err(Flaw::from);
-    stored
-        .and_then(|()| walk(&found, &head, is_wanted, news, |record| reader.store(record)))
-        .and_then(|()| Ok(reader.bound()?))
-        .map_err(|flaw| target.unread(flaw))?;
-    let Head { entries, namespaces, length, taken_ms, .. } = head;
-    let ended = reader.ended;
-    Ok(Some(ReadIn { entries: entries - ended, ended, namespaces, bytes: length, taken_ms }))
-}
-
-/// The [identity](crate::segment::Segment::identity) of the segment that the snapshot `path` was written
-/// from; `None` if there is none that could be read.
-pub(super) fn source(path: &Path) -> Option<u64> {
-    head_at(path).map(|head| head.memory)
-}
-
-/// The bytes that that segment could take.
-#[must_use]
-pub fn maximum_of(path: &Path) -> Option<u64> {
-    head_at(path).map(|head| head.maximum)
-}
-
-fn head_at(path: &Path) -> Option<Head> {
-    head_of(&Target::of(path).ok()?.open().ok()??).ok()
-}
-
-fn head_of(found: &Found) -> Result<Head, Flaw> {
-    let mut front = Vec::with_capacity(Head::BYTES);
-    let mut file = &found.file;
-    file.seek(SeekFrom::Start(0))?;
-    file.take(Head::BYTES as u64).read_to_end(&mut front)?;
-    Head::read(&front, found.length)
+    store.raise_versions(head.versions)?;
+    let news = News::new(progress, Step::Store, entries);
+    walk(found, head, is_wanted, news, |record| reader.store(record))?;
+    reader.bound()?;
+    let (ended, origin) = (reader.ended, Origin::from_head(head));
+    Ok(ReadIn { entries: entries - ended, ended, namespaces, bytes: length, taken_ms, origin })
 }
 
 /// Reads the file to its end, and stores nothing.
@@ -111,7 +116,7 @@ fn check(
     is_wanted: &dyn Fn() -> bool,
     progress: &mut dyn FnMut(Progress),
 ) -> Result<Head, Flaw> {
-    let head = head_of(found)?;
+    let head = found.head()?;
     let news = News::new(progress, Step::Check, head.entries);
     walk(found, &head, is_wanted, news, |_| Ok(()))?;
     Ok(head)
@@ -164,6 +169,7 @@ struct Reader<'s> {
     /// Which namespace it is that has a number in the file.
     namespaces: Vec<Namespace>,
     bounds: Vec<(Namespace, u64)>,
+    taken_ms: u64,
     ended: u64,
 }
 
@@ -177,7 +183,8 @@ impl Reader<'_> {
         };
         let ttl_ms = match record.end {
             0 => None,
-            end => match end.saturating_sub(wall_ms()) {
+            // Nothing has more time left than when it was written, whatever the clock says since.
+            end => match end.saturating_sub(wall_ms().max(self.taken_ms)) {
                 0 => {
                     self.ended += 1;
                     return Ok(());

@@ -29,30 +29,38 @@ pub struct Written {
     pub bytes: u64,
 }
 
-/// Writes all entries that have not ended to the file `path`, in place of the one that is there. Blocks
-/// until the disk has it all; takes memory for one value.
+/// Writes all entries that have not ended to the file `path`, in place of the snapshot that is there, if
+/// one is. Blocks until the disk has it all; takes memory for one value.
 ///
 /// # Errors
-/// [`crate::error::Error::Snapshot`] if it cannot be written, or if what stands there is no snapshot or
-/// of another user; [`crate::error::Error::Busy`], [`crate::error::Error::Corrupted`]. What stands
+/// [`crate::error::Error::Snapshot`] if it cannot be written, or if what stands there is no snapshot, of
+/// a newer format or of another user; [`crate::error::Error::Busy`], [`crate::error::Error::Corrupted`]. What stands
 /// there is then what stood there before.
 pub fn write(store: &Store, path: &Path, progress: &mut dyn FnMut(Progress)) -> Result<Written> {
-    replace(store, path, &|_, _| true, progress).map(|(written, _)| written)
+    replace(store, path, &|_| true, progress).map(|(written, _)| written)
 }
 
-/// As [`write()`], but what stands there and is not `is_ours`, by its origin and the identity of the
-/// segment that it is from, is kept as `FILE.replaced-N`: gives that name.
+/// Whether a file stands there.
+///
+/// # Errors
+/// Those that [`write()`] would have now, as far as that can be known.
+pub fn stands(path: &Path) -> Result<bool> {
+    Ok(Target::of(path)?.open_to_replace()?.is_some())
+}
+
+/// As [`write()`], but what stands there and is not `is_ours`, by its origin, is kept as
+/// `FILE.replaced-N`: gives that name.
 ///
 /// # Errors
 /// As for [`write()`].
 pub fn replace(
     store: &Store,
     path: &Path,
-    is_ours: &dyn Fn(Origin, Option<u64>) -> bool,
+    is_ours: &dyn Fn(Origin) -> bool,
     progress: &mut dyn FnMut(Progress),
 ) -> Result<(Written, Option<PathBuf>)> {
     let target = Target::of(path)?;
-    // What is no snapshot is not written over.
+    // What is not for this build to judge is not written over.
     target.open()?;
     target.sweep();
     let draft = target.draft()?;

@@ -1,5 +1,6 @@
 //! Leaving as the last, with a snapshot: whoever is killed or stopped on its way out leaves a whole
-//! file, its own or the one before; and of two that leave at once, one writes.
+//! file, its own or the one before; and of two that leave at once, one writes. A file that the memory
+//! did not begin with is still there at each point, whoever has tidied up.
 //!
 //! Each point has a segment of its own, without bystanders. The runner has the slot of a hub in it,
 //! which is nobody to wait for; its other members come and go.
@@ -15,6 +16,7 @@ use super::point::Variant;
 use super::processes::{Change, Process, variable};
 use super::scene::Outcome;
 use cluster_shared_memory::error::Result as Answer;
+use cluster_shared_memory::fault;
 use cluster_shared_memory::hub::will::{self, Will};
 use cluster_shared_memory::os::process::ProcessId;
 use cluster_shared_memory::repair;
@@ -40,6 +42,8 @@ enum Beside {
     Leaves,
     /// Somebody comes, changes something and leaves.
     Changes,
+    /// Another file has come to the place of the one that the memory began with.
+    File,
 }
 
 pub(crate) struct Row {
@@ -55,6 +59,7 @@ pub(crate) const ROWS: &[Row] = &[
     Row { name: "leave as the last, the host dead", beside: Beside::Nothing, is_orphaned: true },
     Row { name: "leave, another leaves", beside: Beside::Leaves, is_orphaned: false },
     Row { name: "leave as the last, a visitor", beside: Beside::Changes, is_orphaned: false },
+    Row { name: "leave as the last, another file", beside: Beside::File, is_orphaned: false },
 ];
 
 /// Keys: what is in the file before, what is changed since, what a guest and the last one of all add.
@@ -79,34 +84,47 @@ struct Contents {
 }
 
 const OLD: Contents = Contents { seed: 1, has_guest: false, has_last: false };
-const NEW: Contents = Contents { seed: 2, has_guest: false, has_last: false };
-const NEWER: Contents = Contents { seed: 2, has_guest: true, has_last: false };
+const NEW: Contents = Contents { seed: 2, ..OLD };
+const NEWER: Contents = Contents { has_guest: true, ..NEW };
+/// What another file has.
+const OTHER: Contents = Contents { seed: 3, ..OLD };
 
 /// A segment whose members leave, and the file.
 struct Estate {
     store: Store,
     control: Control,
     folder: PathBuf,
+    /// What stands there before it is written.
+    before: Contents,
 }
 
 impl Estate {
-    fn new() -> Self {
+    fn new(beside: Beside) -> Self {
         let folder = std::env::temp_dir().join(format!("csm-crash-{}", std::process::id()));
         let _ = fs::remove_dir_all(&folder);
         fs::create_dir(&folder).unwrap();
-        let estate = Self { store: new_store(), control: Control::create(), folder };
+        let before = if beside == Beside::File { OTHER } else { OLD };
+        let estate = Self { store: new_store(), control: Control::create(), folder, before };
         // Which the process has no use for.
         let target = Target { id: 0, old: content(0, OLD.seed), new: content(0, NEW.seed) };
         estate.control.set_targets(&[target]);
-        let before = new_store();
-        fill(&before, OLD.seed);
-        snapshot::write(&before, &estate.file(), &mut |_| {}).unwrap();
+        estate.write(OLD);
         // As whoever begins a group does.
         snapshot::read(&estate.store, &estate.file(), &mut |_| {}).unwrap().unwrap();
         let path = estate.file();
         Will { origin: Origin::of(&path), path }.write(&estate.store).unwrap();
         fill(&estate.store, NEW.seed);
+        if before != OLD {
+            estate.write(before);
+        }
         estate
+    }
+
+    /// Writes a file of another memory.
+    fn write(&self, contents: Contents) {
+        let store = new_store();
+        fill(&store, contents.seed);
+        snapshot::write(&store, &self.file(), &mut |_| {}).unwrap();
     }
 
     fn file(&self) -> PathBuf {
@@ -149,11 +167,22 @@ impl Estate {
     }
 
     fn must_be(&self, when: &str, possible: &[Contents]) -> Outcome {
-        let contents = self.read()?;
-        if possible.contains(&contents) {
-            return Ok(());
+        let contents = self.read().map_err(|error| format!("{when}: {error}"))?;
+        if !possible.contains(&contents) {
+            return Err(format!("{when}: the file has {contents:?}, not {possible:?}"));
         }
-        Err(format!("{when}: the file has {contents:?}, not {possible:?}"))
+        // What is kept is whole, too. (Whoever has read the file has tidied up.)
+        let kept = self.names().into_iter().filter(|name| name.contains(".replaced-"));
+        let kept = kept.map(|name| read(&self.folder.join(name))).collect::<Outcome<Vec<_>>>()?;
+        if self.before == OTHER && contents != OTHER && !kept.contains(&OTHER) {
+            return Err(format!("{when}: the other file is gone, {kept:?} is kept"));
+        }
+        Ok(())
+    }
+
+    fn names(&self) -> Vec<String> {
+        let files = fs::read_dir(&self.folder).unwrap().map(|file| file.unwrap().file_name());
+        files.map(|name| name.into_string().unwrap()).collect()
     }
 
     /// Whether the process is left to write, for all who look; and whether it is the host.
@@ -190,7 +219,7 @@ impl Estate {
     }
 
     /// Everybody is gone: nothing is left of them, and the next last one writes.
-    fn afterwards(&self) -> Outcome {
+    fn afterwards(&self, is_killed: bool) -> Outcome {
         let said = |error: cluster_shared_memory::error::Error| error.to_string();
         let (segment, me) = (self.segment(), self.store.member());
         repair::mend_the_dead(segment, me).map_err(said)?;
@@ -208,8 +237,10 @@ impl Estate {
         Content::bytes(300, LAST).put(&store, LAST).map_err(said)?;
         self.leave(me)?;
         self.must_be("in the end", &[Contents { has_guest, has_last: true, ..NEW }])?;
-        let names: Vec<_> = fs::read_dir(&self.folder).unwrap().flatten().collect();
-        if names.len() == 1 && host_word(segment) == 0 {
+        let (names, files) = (self.names(), 1 + usize::from(self.before == OTHER));
+        // Who is killed as its file takes its place may leave one more, which nobody misses.
+        let is_tidy = (files..=files + usize::from(is_killed)).contains(&names.len());
+        if is_tidy && host_word(segment) == 0 {
             return Ok(());
         }
         Err(format!("in the end: {names:?}, the host {:#x}", host_word(segment)))
@@ -248,7 +279,9 @@ fn read(file: &Path) -> Outcome<Contents> {
     verify(store.segment()).map_err(|error| format!("what was read: {error}"))?;
     let mut scratch = Scratch::default();
     let mut get = |id| Content::get(&store, id, &mut scratch);
-    let seed = if get(0)? == content(0, OLD.seed) { OLD.seed } else { NEW.seed };
+    let first = get(0)?;
+    let seeds = [OLD, NEW, OTHER].map(|contents| contents.seed);
+    let seed = seeds.into_iter().find(|seed| first == content(0, *seed)).ok_or("other keys")?;
     for id in 0..KEYS {
         let found = get(id)?;
         if found != content(id, seed) {
@@ -293,7 +326,7 @@ impl Row {
 
     /// The members of a point, all but the process.
     fn set_up(&self) -> (Estate, Option<MemberId>) {
-        let estate = Estate::new();
+        let estate = Estate::new(self.beside);
         let segment = estate.segment();
         if self.is_orphaned {
             let dead = members::join(segment.region(), segment.layout(), gone(), HUB).unwrap();
@@ -309,8 +342,9 @@ impl Row {
         estate.control.set(Cell::Order, GO);
         assert_eq!(actor.wait(LIMIT), Some(Change::Exited(0)), "a rehearsal");
         let trace = estate.control.trace();
-        let label = |offset: &u64| {
-            labels::in_front(estate.segment(), *offset).unwrap_or_else(|| "a key".into())
+        let label = |offset: &u64| match *offset {
+            fault::FILE => "a file".into(),
+            at => labels::in_front(estate.segment(), at).unwrap_or_else(|| "a key".into()),
         };
         (trace.len(), trace.iter().map(label).collect())
     }
@@ -322,15 +356,16 @@ impl Row {
         estate.control.set(Cell::Order, GO);
         let change = actor.wait(LIMIT).ok_or("it is stuck")?;
         let mut possible = match change {
-            Change::Exited(0) if other.is_some() => vec![OLD],
+            Change::Exited(0) if other.is_some() => vec![estate.before],
             Change::Exited(0) => vec![NEW],
-            Change::Killed | Change::Stopped => vec![OLD, NEW],
+            Change::Killed | Change::Stopped => vec![estate.before, NEW],
             Change::Exited(_) => return Err(format!("it has {change:?}")),
         };
         estate.must_be("at the point", &possible)?;
+        let mut is_killed = change == Change::Killed;
         if change == Change::Stopped {
             possible = self.beside_stopped(&estate, &actor, other, possible)?;
-            let is_killed = variant == Variant::StopThenKill;
+            is_killed = variant == Variant::StopThenKill;
             actor.signal(if is_killed { Signal::KILL } else { Signal::CONT });
             let expected = if is_killed { Change::Killed } else { Change::Exited(0) };
             let change = actor.wait(LIMIT);
@@ -350,7 +385,7 @@ impl Row {
             possible = vec![NEWER];
         }
         estate.must_be("after it", &possible)?;
-        estate.afterwards()
+        estate.afterwards(is_killed)
     }
 
     /// Beside the stopped process; gives what the file may have then, and if it is killed.
@@ -368,7 +403,7 @@ impl Row {
         }
         let possible = match (self.beside, is_awaited) {
             // It leaves that to the one that is stopped.
-            (Beside::Nothing, _) | (_, true) => before,
+            (Beside::Nothing | Beside::File, _) | (_, true) => before,
             (Beside::Leaves, false) => vec![NEW],
             (Beside::Changes, false) => vec![NEWER],
         };

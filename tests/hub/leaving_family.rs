@@ -78,6 +78,15 @@ impl Group {
         is_writing(&self.folder)
     }
 
+    /// Removes what was kept of a writer that was killed in the moment in which its file took its place.
+    pub(crate) fn clear(&self) {
+        for file in fs::read_dir(&self.folder).unwrap().flatten() {
+            if file.file_name().to_string_lossy().contains(".replaced-") {
+                fs::remove_file(file.path()).unwrap();
+            }
+        }
+    }
+
     /// What the file says, which is there alone and whole.
     pub(crate) fn restored(&self) -> Store {
         let files: Vec<_> = fs::read_dir(&self.folder).unwrap().flatten().collect();

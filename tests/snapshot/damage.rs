@@ -72,15 +72,6 @@ fn zeros_in_the_place_of_any_part_are_noticed() {
 }
 
 #[test]
-fn another_format_is_refused_and_named() {
-    let folder = Folder::new("format");
-    let (mut bytes, empty) = (small(&folder).1, new_store(16 * MIB));
-    bytes[8] = 7;
-    let why = is_kept_aside(&folder, &empty, &bytes, "format 7");
-    assert_eq!(why, "has format 7, and this build of the package reads 1");
-}
-
-#[test]
 fn what_is_damaged_never_takes_the_place_of_what_was_damaged_before() {
     let folder = Folder::new("aside");
     let (store, bytes) = small(&folder);
@@ -118,6 +109,21 @@ fn what_is_no_snapshot_is_left_alone() {
     is_left_alone(&folder, "no snapshot");
     fs::write(folder.file(), b"x").unwrap();
     is_left_alone(&folder, "no snapshot");
+}
+
+#[test]
+fn a_newer_format_is_left_to_who_knows_it() {
+    let folder = Folder::new("format");
+    let (_, mut bytes) = small(&folder);
+    // What follows the format may be anything.
+    (bytes[8], bytes[20]) = (7, 1);
+    fs::write(folder.file(), &bytes).unwrap();
+    is_left_alone(&folder, "has format 7, and this build of the package reads 1");
+    fs::write(folder.file(), &bytes[..20]).unwrap();
+    is_left_alone(&folder, "has format 7, and this build of the package reads 1");
+    // That of one whose checksum says 1 is only damaged.
+    (bytes[8], bytes[20]) = (7, 0);
+    is_kept_aside(&folder, &new_store(16 * MIB), &bytes, "a damaged format");
 }
 
 #[test]

@@ -10,6 +10,7 @@
 
 mod damage;
 mod disk;
+mod places;
 mod rounds;
 mod speed;
 

@@ -137,6 +137,36 @@ fn ends_stay_and_what_has_ended_goes() {
     assert_eq!((end_of(b"soon"), end_of(b"gone")), (None, None));
 }
 
+/// A file whose times are so many milliseconds later, and its checksums right.
+fn delayed(bytes: &[u8], ms: u64) -> Vec<u8> {
+    let mut bytes = bytes.to_vec();
+    // When it was taken, and the end of the only entry.
+    for at in [48, 80 + 16] {
+        let later = u64::from_le_bytes(bytes[at..at + 8].try_into().unwrap()) + ms;
+        bytes[at..at + 8].copy_from_slice(&later.to_le_bytes());
+    }
+    let sum = crc32fast::hash(&bytes[80..]).to_le_bytes();
+    bytes[72..76].copy_from_slice(&sum);
+    bytes[76..80].fill(0);
+    let sum = crc32fast::hash(&bytes[..80]).to_le_bytes();
+    bytes[76..80].copy_from_slice(&sum);
+    bytes
+}
+
+#[test]
+fn nothing_has_more_time_left_where_the_clock_was_set_back() {
+    let (folder, store) = (Folder::new("clock"), new_store(16 * MIB));
+    put(&store, &of_users(b"k", false), &(Tag::True, vec![]), Some(60_000));
+    write(&store, &folder.file()).unwrap();
+    let bytes = fs::read(folder.file()).unwrap();
+    fs::write(folder.file(), delayed(&bytes, HOUR_MS)).unwrap();
+    let restored = new_store(16 * MIB);
+    assert_eq!(read(&restored, &folder.file()).unwrap().unwrap().entries, 1);
+    let end = restored.end_of(&restored.key(b"k", false).unwrap()).unwrap().unwrap();
+    let left_ms = ms_until(end).unwrap();
+    assert!(left_ms <= 60_000, "{left_ms}");
+}
+
 #[test]
 fn no_version_comes_back() {
     let (folder, store) = (Folder::new("versions"), new_store(64 * MIB));
