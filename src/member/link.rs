@@ -8,6 +8,7 @@
 
 use super::found::{Found, Watched};
 use super::group::{self, Beginnings};
+use super::stay::Stay;
 use super::waker::Notice;
 use super::{notify, tree};
 use crate::error::{Error, Result};
@@ -91,13 +92,6 @@ pub(super) struct Link {
     thread: Mutex<Option<JoinHandle<()>>>,
 }
 
-/// An environment's share of the link. The process leaves a group when the last one is dropped.
-#[derive(Debug)]
-pub(super) struct Stay {
-    link: Option<Arc<Link>>,
-    pub(super) segment: Arc<Segment>,
-}
-
 /// What an environment gets that asks.
 #[derive(Debug)]
 pub(super) enum Entered {
@@ -142,7 +136,7 @@ impl Link {
                 State::Guest(watched, _) | State::Host(watched, _) | State::Alone(watched) => {
                     let segment = Arc::clone(&watched.segment);
                     inner.stays += 1;
-                    return Ok(Some(Entered::Stay(Stay { link: Some(Arc::clone(self)), segment })));
+                    return Ok(Some(Entered::Stay(Stay::new(Arc::clone(self), segment))));
                 }
                 State::Apart | State::Queued(..) | State::Founding(..) => break,
                 State::Busy | State::Leaving => {}
@@ -239,7 +233,7 @@ impl Link {
         found: Found,
         deadline: Instant,
     ) -> Result<(State, Result<Option<Entered>>)> {
-        let stay = |segment| Entered::Stay(Stay { link: Some(Arc::clone(self)), segment });
+        let stay = |segment| Entered::Stay(Stay::new(Arc::clone(self), segment));
         match found {
             Found::Queued(connection, address) => {
                 Ok((State::Queued(connection, address), Ok(None)))
@@ -352,7 +346,7 @@ impl Link {
     }
 
     /// An environment has left; with the last one, the process leaves the group.
-    fn leave(&self) -> Result<Vec<PathBuf>> {
+    pub(super) fn leave(&self) -> Result<Vec<PathBuf>> {
         let (watched, state) = {
             let mut inner = lock(&self.inner);
             inner.stays = inner.stays.saturating_sub(1);
@@ -390,42 +384,6 @@ impl Link {
             Way::Group(name) => Some(name),
             Way::Tree(_) => None,
         }
-    }
-}
-
-impl Stay {
-    pub(super) fn link(&self) -> Option<&Arc<Link>> {
-        self.link.as_ref()
-    }
-
-    /// Leaves. Gives where files were put that stood in the place of the snapshot.
-    ///
-    /// # Errors
-    /// What the snapshot cannot be written for.
-    pub(super) fn leave(mut self) -> Result<Vec<PathBuf>> {
-        self.link.take().map_or(Ok(Vec::new()), |link| link.leave())
-    }
-}
-
-impl Drop for Stay {
-    fn drop(&mut self) {
-        // Nobody waits for an answer: the environment ends.
-        tell(for_people(self.link.take().map_or(Ok(Vec::new()), |link| link.leave())));
-    }
-}
-
-/// What people should know of a snapshot that was written.
-pub(super) fn for_people(written: Result<Vec<PathBuf>>) -> Result<Option<String>> {
-    let kept: Vec<_> = written?.iter().map(|path| path.display().to_string()).collect();
-    let names = kept.join(" and ");
-    let text = format!("a snapshot that this memory had not begun with is kept as {names}");
-    Ok((!kept.is_empty()).then_some(text))
-}
-
-/// Says it where nobody listens any more.
-pub(super) fn tell(outcome: Result<Option<String>>) {
-    if let Some(what) = outcome.unwrap_or_else(|error| Some(error.to_string())) {
-        eprintln!("cluster-shared-memory: {what}");
     }
 }
 

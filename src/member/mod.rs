@@ -9,6 +9,7 @@ mod greeting;
 mod group;
 mod link;
 mod news;
+mod stay;
 mod tree;
 mod waker;
 
@@ -29,7 +30,8 @@ use crate::store::Store;
 use crate::wake;
 use crate::watches::{self, Watches};
 use dashmap::DashMap;
-use link::{Entered, Link, Stay, Way};
+use link::{Entered, Link, Way};
+use stay::Stay;
 use std::collections::VecDeque;
 use std::sync::{Arc, LazyLock};
 use std::time::{Duration, Instant};
@@ -219,7 +221,7 @@ impl Member {
     pub fn leave(mut self) -> Result<Option<String>> {
         let stay = self.stay.take();
         drop(self);
-        link::for_people(stay.map_or(Ok(Vec::new()), Stay::leave))
+        stay::for_people(stay.map_or(Ok(Vec::new()), Stay::leave))
     }
 }
 
@@ -254,13 +256,13 @@ impl Drop for Member {
 pub fn let_go() -> Result<Option<String>> {
     // All of them, whatever one fails with.
     let outcomes: Vec<_> = Link::all().iter().map(|link| link.let_go()).collect();
-    let told: Vec<_> = outcomes.into_iter().map(link::for_people).collect::<Result<_>>()?;
+    let told: Vec<_> = outcomes.into_iter().map(stay::for_people).collect::<Result<_>>()?;
     Ok(told.into_iter().flatten().next())
 }
 
 /// As [`let_go()`], for whom nobody waits: what people should know is said on stderr.
 pub fn let_go_quietly() {
-    link::tell(let_go());
+    stay::tell(let_go());
 }
 
 /// The name that the hub of this name has told its worker to share by instead.
