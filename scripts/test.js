@@ -12,10 +12,12 @@ const JS_TESTS = '__test__';
 
 // With other flags, so in a folder of its own: each would throw the other's builds away.
 const LOOM =
-  'cargo test --release --no-default-features --test loom --target-dir target/loom'.split(' ');
+  'cargo test --profile checked --no-default-features --test loom --target-dir target/loom'.split(
+    ' ',
+  );
 
 const SECTIONS = [
-  { half: 'rust', command: ['cargo', 'test', '--release', '--features', 'faults'] },
+  { half: 'rust', command: ['cargo', 'test', '--profile', 'checked', '--features', 'faults'] },
   { half: 'rust', command: LOOM, env: { RUSTFLAGS: '--cfg shm_loom' } },
   { half: 'js', command: [process.execPath, '--test', ...testFiles()] },
 ];
