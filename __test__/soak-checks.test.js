@@ -148,6 +148,14 @@ test('a listener may miss as many as it was told to have missed', LIMIT, () => {
   const told = { marks: [mark(MARK.SKIPPED, 1)] };
   assert.equal(heardWrong(WITNESS, listener('1.0', 2, [-1, -2, -4], told)), '');
   assert.match(heardWrong(WITNESS, listener('1.0', 2, [-1, -4], told)), /true order/);
+  // It is told once a second at most, so who is killed within that has not heard of all.
+  for (const [livedUntil, wrong] of /** @type {const} */ ([
+    [5e8, /^$/],
+    [5e9, /true order/],
+  ])) {
+    const killed = listener('1.0', 2, [-1, -4], { ...told, livedUntil });
+    assert.match(heardWrong(WITNESS, killed), wrong);
+  }
 });
 
 test('what the primary heard is held against the values', LIMIT, () => {

@@ -60,6 +60,8 @@ class Join {
   versions;
   /** Tells lock ids of this shared memory from those of another; known once attached. */
   nonce = '';
+  /** Whether a snapshot was still being read when it was looked at last. */
+  isReading = false;
 
   /** Hears how far the snapshot is read. @type {(progress: { entries: number, total: number }) => void} */
   hearOfReading = () => {};
@@ -75,8 +77,6 @@ class Join {
   /** What joining by itself failed with; the next one to ask is told. @type {unknown} */
   #failure;
   #joinsIdly = false;
-  /** Whether a snapshot was still being read when it was looked at last. */
-  isReading = false;
   /** Whether the program hears of that just now, and may ask for something. */
   #isHeard = false;
   /** @type {Waiting[]} */

@@ -22,6 +22,8 @@ const { pieceTogether } = require('./witness.js');
 /** @typedef {{ member: string, key: number, heard: number, read: number }} Look */
 
 const PRIMARY = '0.0';
+/** After one message of what was skipped, the logger waits for so long before the next (lib/news.js). */
+const QUIET_NS = 1e9;
 
 /**
  * @typedef {object} Listening
@@ -31,7 +33,8 @@ const PRIMARY = '0.0';
  * @property {number} since time at which it returned
  * @property {boolean} whole whether it was listened to the end
  * @property {number[]} heard codes
- * @property {number} skipped how many changes this member was told to have missed, all keys together
+ * @property {number} skipped how many changes this member was told to have missed, all keys together;
+ *   Infinity if it died before it can have been told all
  */
 
 /** @type {(members: Member[], byKey: Map<number, Call[]>) => import('./values.js').Findings} */
@@ -39,7 +42,7 @@ function checkListeners(members, byKey) {
   const listenings = members.flatMap(listeningsOf);
   const figures = { notices: 0, skipped: 0, witnessed: 0, unwitnessed: 0, undecided: 0 };
   for (const { heard } of listenings) figures.notices += heard.length;
-  for (const member of members) figures.skipped += skippedOf(member);
+  for (const member of members) figures.skipped += toldOf(member);
   const looks = members.flatMap(looksOf);
   const violations = [];
   for (const witness of witnessesOf(listenings, byKey)) {
@@ -111,7 +114,16 @@ function looksOf({ name, marks, calls }) {
 }
 
 /** @param {Member} member */
-function skippedOf({ marks }) {
+function skippedOf(member) {
+  const { marks, livedUntil } = member;
+  const last = marks.filter(({ what }) => what === MARK.SKIPPED).at(-1);
+  return last !== undefined && livedUntil - last.time < QUIET_NS
+    ? Number.POSITIVE_INFINITY
+    : toldOf(member);
+}
+
+/** @param {Member} member */
+function toldOf({ marks }) {
   const told = marks.filter(({ what }) => what === MARK.SKIPPED);
   return told.reduce((sum, { value }) => sum + value, 0);
 }
