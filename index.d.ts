@@ -635,9 +635,10 @@ declare namespace memory {
     /**
      * Leaves the shared memory; whatever is called later fails with `ERR_CLOSED`, and so does what
      * waits for a lock. The values stay for the others. The end of the process or thread does the
-     * same; where processes share by a name, before listeners of 'exit' that were added after it had
-     * joined. A second time it does nothing. Fails with `ERR_SNAPSHOT` if this was the last one and the
-     * snapshot cannot be written; it has left all the same.
+     * same; where processes share by a name, before listeners of 'exit' that were added after it, or
+     * another copy of the package in the process, had first asked for the memory. A second time it
+     * does nothing. Fails with `ERR_SNAPSHOT` if this was the last one and the snapshot cannot be
+     * written; it has left all the same.
      */
     close(): Promise<void>;
 

@@ -166,7 +166,14 @@ class Join {
 
   /** Attaches if that needs no waiting, and nobody waits who would have to come first. */
   attachIfReady() {
-    return this.attached || ((this.#closed || this.#waiting.length === 0) && this.#attach());
+    if (this.attached) return true;
+    if (!this.#closed && this.#waiting.length > 0) return false;
+    if (this.#attach()) return true;
+    // Unless the caller waits now, it has failed by then.
+    setImmediate(() => {
+      if (!this.#closed && !this.attached && this.#waiting.length === 0) this.#giveUp();
+    }).unref();
+    return false;
   }
 
   /**
@@ -255,7 +262,7 @@ class Join {
     if (!this.attached) {
       const answer = this.engine.attach(answerMs);
       this.isReading = answer === READING;
-      if (answer !== NOBODY) this.#leaveAtExit();
+      this.#leaveAtExit();
       if (this.isReading) this.#beRead();
       if (answer === READING || answer === NOBODY) return this.attached;
       this.attached = true;
@@ -268,7 +275,7 @@ class Join {
   }
 
   // The engine's own hook does not run at process.exit(), and the last one may have a snapshot to write.
-  // So may who has it read, and is not in yet: others come and go meanwhile.
+  // So may who is not in yet: another thread may have it read, while others come and go.
   #leaveAtExit() {
     if (this.name === '' || !threads.isMainThread || this.#atExit !== undefined) return;
     this.#atExit = () => {

@@ -2,6 +2,7 @@
 //!
 //! `node::errors` maps each variant to the stable `code` that JavaScript sees.
 
+use std::io::{self, Write as _};
 use std::path::PathBuf;
 use thiserror::Error as ThisError;
 
@@ -175,6 +176,11 @@ fn kept_as(kept: Option<&str>) -> String {
 
 /// The result of a call on the segment.
 pub type Result<T, E = Error> = core::result::Result<T, E>;
+
+/// Says on stderr what no caller is there to hear. (`eprintln!` panics where nobody reads it any more.)
+pub fn tell(what: &impl std::fmt::Display) {
+    let _ = writeln!(io::stderr(), "cluster-shared-memory: {what}");
+}
 
 #[cfg(test)]
 mod tests {

@@ -8,7 +8,7 @@ use super::group::Door;
 use super::message::{Referral, Refusal};
 use super::will::Will;
 use super::{GroupName, HubName, admission, replaced};
-use crate::error::{Error, Result};
+use crate::error::{self, Error, Result};
 use crate::os::process::ProcessId;
 use crate::os::socket::Credentials;
 use crate::os::spawn;
@@ -267,7 +267,7 @@ impl Drop for Shared {
         let plan = self.plan.get_mut().unwrap_or_else(PoisonError::into_inner);
         // Whoever has waited for it has gone, and nobody else can be told.
         if let Reading::Failed(error) = &plan.reading {
-            eprintln!("cluster-shared-memory: {error}");
+            error::tell(error);
         }
     }
 }

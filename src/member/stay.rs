@@ -1,7 +1,7 @@
 //! An environment's share of its process's link, and what is said when it ends.
 
 use super::link::Link;
-use crate::error::Result;
+use crate::error::{self, Result};
 use crate::segment::Segment;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -49,6 +49,6 @@ pub(super) fn for_people(written: Result<Vec<PathBuf>>) -> Result<Option<String>
 /// Says it where nobody listens any more.
 pub(super) fn tell(outcome: Result<Option<String>>) {
     if let Some(what) = outcome.unwrap_or_else(|error| Some(error.to_string())) {
-        eprintln!("cluster-shared-memory: {what}");
+        error::tell(&what);
     }
 }

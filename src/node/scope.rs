@@ -74,32 +74,35 @@ impl Choice {
         let (uid, name) = (name.uid(), name.to_string());
         hub.refer(Some(Referral { name, uid, maximum, log, mode, snapshot }))
     }
+}
 
-    /// Changes it as a whole or not at all, if nobody has taken it.
-    fn change(
-        &mut self,
-        default: &Scope,
-        hub: Option<&Hub>,
-        change: impl FnOnce(&mut Self) -> Result<()>,
-    ) -> Result<()> {
-        let mut changed = Self {
-            scope: self.scope.clone(),
-            beginnings: self.beginnings.clone(),
-            group: self.group.clone(),
-            ..*self
-        };
-        change(&mut changed)?;
-        changed.refer(default, hub)?;
-        let is_other = changed.scope.as_ref().unwrap_or(default)
-            != self.scope.as_ref().unwrap_or(default)
-            || changed.beginnings != self.beginnings;
-        *self = changed;
-        if self.users == 0 && is_other {
-            // What is being waited for, or made, was as it was chosen before.
-            member::let_go_quietly();
-        }
-        Ok(())
+/// Changes it as a whole or not at all, if nobody has taken it.
+fn change(
+    mut choice: MutexGuard<'_, Choice>,
+    default: &Scope,
+    hub: Option<&Hub>,
+    change: impl FnOnce(&mut Choice) -> Result<()>,
+) -> Result<()> {
+    let mut changed = Choice {
+        scope: choice.scope.clone(),
+        beginnings: choice.beginnings.clone(),
+        group: choice.group.clone(),
+        ..*choice
+    };
+    change(&mut changed)?;
+    changed.refer(default, hub)?;
+    let is_other = changed.scope.as_ref().unwrap_or(default)
+        != choice.scope.as_ref().unwrap_or(default)
+        || changed.beginnings != choice.beginnings;
+    let is_free = changed.users == 0;
+    *choice = changed;
+    // There may be a file to be written: nobody else shall wait for that.
+    drop(choice);
+    if is_free && is_other {
+        // What is being waited for, or made, was as it was chosen before.
+        member::let_go_quietly();
     }
+    Ok(())
 }
 
 /// The scope that somebody has chosen, or else this one.
@@ -115,11 +118,11 @@ pub(super) fn announce(default: &Scope, hub: Option<&Hub>) {
 
 /// Chooses the scope of the process.
 pub(super) fn choose(scope: Scope, default: &Scope, hub: Option<&Hub>) -> Result<()> {
-    let mut choice = choice();
+    let choice = choice();
     if choice.scope.as_ref().unwrap_or(default) != &scope && choice.users > 0 {
         return Err(Error::AlreadyOpen);
     }
-    choice.change(default, hub, |choice| {
+    change(choice, default, hub, |choice| {
         if let (Scope::Tree, Some(hub), true) = (&scope, hub, choice.is_sized) {
             hub.configure(|settings| *settings = choice.beginnings.settings)?;
         }
@@ -135,13 +138,13 @@ pub(super) fn configure(
     default: &Scope,
     hub: Option<&Hub>,
 ) -> Result<()> {
-    let mut choice = choice();
+    let choice = choice();
     let is_tree = choice.scope.as_ref().unwrap_or(default) == &Scope::Tree;
     if is_tree {
         hub.ok_or(Error::AlreadyOpen)?.configure(&choose)?;
     }
     let is_used = choice.users > 0;
-    choice.change(default, hub, |choice| {
+    change(choice, default, hub, |choice| {
         choose(&mut choice.beginnings.settings);
         choice.beginnings.settings.layout()?;
         choice.is_sized |= is_size;
@@ -151,12 +154,12 @@ pub(super) fn configure(
 
 /// Chooses the file that a group begins with, and leaves behind.
 pub(super) fn choose_snapshot(path: PathBuf, default: &Scope, hub: Option<&Hub>) -> Result<()> {
-    let mut choice = choice();
+    let choice = choice();
     if choice.beginnings.snapshot.as_ref() == Some(&path) {
         return Ok(());
     }
     let is_used = choice.users > 0;
-    choice.change(default, hub, |choice| {
+    change(choice, default, hub, |choice| {
         choice.beginnings.snapshot = Some(path);
         if is_used { Err(Error::AlreadyOpen) } else { Ok(()) }
     })

@@ -256,6 +256,7 @@ impl Region {
     /// See [`Region::load`].
     #[inline]
     pub fn write_bytes(&self, at: Offset, bytes: &[u8]) -> Result<()> {
+        self.words(at, bytes.len().div_ceil(8))?;
         let last = bytes.len().div_ceil(8).saturating_sub(1);
         let pass = |index: usize| {
             if index == 0 || index == last.div_ceil(2) || index == last {
