@@ -154,3 +154,25 @@ test('what somebody gives up waiting for is not kept from others', BRIEF, async 
   await newcomer.do(({ memory }) => memory.set('a', 2));
   assert.equal(await newcomer.do(({ memory }) => memory.get('a')), 2);
 });
+
+test(
+  'a call that is refused when it has asked for the memory waits for nothing',
+  BRIEF,
+  async (t) => {
+    const name = newName();
+    const host = await start(t, { name });
+    await host.do(({ memory }) => memory.set('a', 1));
+    const other = await start(t, { env: { CLUSTER_SHARED_MEMORY_NAME: name } });
+    await host.stop();
+    const code = await other.do(({ thread }) =>
+      thread(`
+      setInterval(() => {}, 1000);
+      memory.set('a', () => {}).catch(({ code }) => setTimeout(() => say(code), 10));`),
+    );
+    host.goOn();
+    assert.equal(code, 'ERR_INVALID_ARG_TYPE');
+    await host.do(closes);
+    const newcomer = await start(t, { name });
+    await newcomer.do(({ memory }) => memory.set('a', 2));
+  },
+);

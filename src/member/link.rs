@@ -8,7 +8,7 @@
 
 use super::found::{Found, Watched};
 use super::group::{self, Beginnings};
-use super::stay::Stay;
+use super::stay::{self, Stay};
 use super::waker::Notice;
 use super::{notify, tree};
 use crate::error::{Error, Result};
@@ -189,8 +189,7 @@ impl Link {
         let state = std::mem::replace(&mut inner.state, State::Leaving);
         drop(inner);
         let written = match state {
-            // Nobody else has it; and nobody else can have the name, as long as the hub has the door.
-            State::Founding(_, hub) => Arc::into_inner(hub).map_or(Ok(Vec::new()), Hub::abandon),
+            State::Founding(_, hub) => abandon(hub),
             _ => Ok(Vec::new()),
         };
         lock(&self.inner).state = State::Apart;
@@ -247,7 +246,11 @@ impl Link {
                 Err(reading @ Error::Reading { .. }) => {
                     Ok((State::Founding(door, hub), Err(reading)))
                 }
-                Err(error) => Err(error),
+                Err(error) => {
+                    // Whoever has come since may have had the file read after all.
+                    stay::tell(stay::for_people(abandon(hub)));
+                    Err(error)
+                }
             },
             Found::Host { segment, door, hub } => {
                 let watched = Watched::new(Arc::clone(&segment), Some(door));
@@ -385,6 +388,12 @@ impl Link {
             Way::Tree(_) => None,
         }
     }
+}
+
+/// Ends a hub of which this process is no member.
+fn abandon(hub: Arc<Hub>) -> Result<Vec<PathBuf>> {
+    // Nobody else has it; and nobody else can have the name, as long as the hub has the door.
+    Arc::into_inner(hub).map_or(Ok(Vec::new()), Hub::abandon)
 }
 
 /// A large snapshot is not waited for: whoever asks may have other things to do meanwhile.
