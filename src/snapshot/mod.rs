@@ -22,6 +22,7 @@
 mod draft;
 mod files;
 mod format;
+mod names;
 mod origin;
 mod read;
 mod record;
