@@ -323,8 +323,8 @@ fn read_into(shared: &Weak<Shared>, settings: Settings, path: &Path) -> Result<A
     })?;
     let origin = read.map(|read| read.origin);
     if origin != stands {
-        // Another has come since, or it has gone.
-        will(origin).write(&store)?;
+        // Another has come since, or it has gone. It may have taken all room.
+        will(origin).write(&store).map_err(|error| snapshot::unread(path, error))?;
     }
     members::leave(region, layout, me)?;
     drop(store);

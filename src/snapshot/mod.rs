@@ -29,7 +29,7 @@ mod record;
 mod write;
 
 pub use origin::Origin;
-pub use read::{ReadIn, maximum_of, read, read_for};
+pub use read::{ReadIn, maximum_of, read, read_for, unread};
 pub use write::{Written, replace, stands, write};
 
 use crate::clock;
