@@ -352,6 +352,15 @@ mod tests {
         assert!(larger(MAXIMUM_BYTES, None).is_empty());
     }
 
+    #[test]
+    fn where_only_the_note_of_the_file_does_not_fit_more_is_tried_as_well() {
+        let full = Error::OutOfMemory { need: 1, free: 0, maximum: MAXIMUM };
+        let error = snapshot::unread(Path::new("values"), full);
+        assert!(matches!(error, Error::Snapshot { is_too_large: true, kept: None, .. }));
+        let error = snapshot::unread(Path::new("values"), Error::Closed);
+        assert_eq!(error, Error::Closed);
+    }
+
     /// Writes a file that needs more than that, and has nothing to be heard of while it is read.
     fn write_too_much(path: &Path) {
         let segment = Arc::new(store::create(4 * MAXIMUM).unwrap());
