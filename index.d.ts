@@ -219,10 +219,11 @@ declare namespace memory {
    * Attaching:
    * - `ERR_NO_PRIMARY`: the primary has not loaded the package; load it there too. A promise waits
    *   5 seconds for it, a call of `sync` does not wait.
-   * - `ERR_SNAPSHOT` (`file`, `kept`): the file cannot be read or written. A damaged one, or another
-   *   that stood in its place, is kept as `kept`; look at it, or go on without it. If that is null,
-   *   what stands there is as it was; the message says what must change. One that does not fit needs a
-   *   larger `maxMemory`.
+   * - `ERR_SNAPSHOT` (`file`, `kept`): the file cannot be read or written. A damaged one, another that
+   *   stood in its place, or a new one that cannot take that, is kept as `kept`; look at it, or go on
+   *   without it. The message says what must change. If `kept` is null, what stands there is as it
+   *   was, unless the message says that the new one was written, but may not outlast a loss of power.
+   *   One that does not fit needs a larger `maxMemory`.
    * - `ERR_NO_HOST`: no process that shares by the name answers, for 5 seconds; the one that admits
    *   others (`host` of `stats()`) is stopped, or has a snapshot that it could not read and is too busy
    *   to hear of that.
@@ -287,7 +288,10 @@ declare namespace memory {
     /** The layout of this version of the package, and that of the others. */
     ours?: number;
     theirs?: number;
-    /** The snapshot, and what a file that was put aside is called now; null: nothing was moved. */
+    /**
+     * The snapshot, and what a file that was put aside is called now, or several, with `and` between
+     * their names; null: none was.
+     */
     file?: string;
     kept?: string | null;
     /** What the key holds instead of a number, in words. */

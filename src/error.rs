@@ -122,7 +122,8 @@ pub enum Error {
         file: String,
         /// What is wrong with it, or what happened to it, as the end of a sentence.
         why: String,
-        /// What a file that is damaged, or stood in the way, is called now; `None`: nothing was moved.
+        /// What a file that is damaged, stood in the way, or cannot take its place, is called now; several
+        /// with `and` between them. `None`: nothing was moved.
         kept: Option<String>,
         /// Whether a larger segment might have room for it.
         is_too_large: bool,
@@ -160,6 +161,17 @@ impl Error {
             let names = files.iter().map(|path| path.display().to_string()).chain(kept.take());
             *kept = Some(names.collect::<Vec<_>>().join(" and "));
             why.push_str("; another one stood there");
+        }
+        self
+    }
+
+    /// An error about a snapshot that cannot take its place says also where that is.
+    #[must_use]
+    pub fn keeping_it(mut self, file: Option<PathBuf>) -> Self {
+        if let Self::Snapshot { kept, .. } = &mut self
+            && let Some(file) = file
+        {
+            *kept = Some(file.display().to_string());
         }
         self
     }

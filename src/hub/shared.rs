@@ -323,8 +323,8 @@ fn read_into(shared: &Weak<Shared>, settings: Settings, path: &Path) -> Result<A
     })?;
     let origin = read.map(|read| read.origin);
     if origin != stands {
-        // Another has come since, or it has gone.
-        will(origin).write(&store)?;
+        // Another has come since, or it has gone. It may have taken all room.
+        will(origin).write(&store).map_err(|error| snapshot::unread(path, error))?;
     }
     members::leave(region, layout, me)?;
     drop(store);
@@ -350,6 +350,15 @@ mod tests {
         assert_eq!(larger(MAXIMUM, Some(u64::MAX)), [2 * MAXIMUM]);
         assert_eq!(larger(MAXIMUM_BYTES - 1, None), [MAXIMUM_BYTES]);
         assert!(larger(MAXIMUM_BYTES, None).is_empty());
+    }
+
+    #[test]
+    fn where_only_the_note_of_the_file_does_not_fit_more_is_tried_as_well() {
+        let full = Error::OutOfMemory { need: 1, free: 0, maximum: MAXIMUM };
+        let error = snapshot::unread(Path::new("values"), full);
+        assert!(matches!(error, Error::Snapshot { is_too_large: true, kept: None, .. }));
+        let error = snapshot::unread(Path::new("values"), Error::Closed);
+        assert_eq!(error, Error::Closed);
     }
 
     /// Writes a file that needs more than that, and has nothing to be heard of while it is read.

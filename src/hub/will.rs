@@ -65,6 +65,11 @@ impl Will {
         }))
     }
 
+    /// Whether another file than the one that the memory began with stands there, or none.
+    fn has_lost_its_file(&self) -> bool {
+        self.origin.is_some_and(|origin| Origin::of(&self.path) != Some(origin))
+    }
+
     /// Notes it in the segment.
     ///
     /// # Errors
@@ -78,8 +83,8 @@ impl Will {
 }
 
 /// Writes the snapshot, if this process was the last one to have a member, or a hub. It has none any
-/// more. `saved` is what [`store::changes`] was when the file had all; `None`: it may have nothing.
-/// Gives where it has put files that this memory did not begin with.
+/// more. `saved` is what [`store::changes`] was when the file that it began with had all, which may have
+/// been taken away since; `None`: it may have nothing. Gives where it has put files that this memory did not begin with.
 ///
 /// # Errors
 /// Those of [`snapshot::replace`].
@@ -102,14 +107,18 @@ fn write_all(
     kept: &mut Vec<PathBuf>,
 ) -> Result<()> {
     let (region, layout) = (segment.region(), segment.layout());
-    for _ in 0..MOST_ROUNDS {
+    for round in 0..MOST_ROUNDS {
         // In this order: who leaves has changed what it wanted, fences, and then looks for a host; this
         // has let go of that, fences (in `has_members`), and then looks for changes. One sees the other.
-        if has_members(segment)? || saved == Some(store::changes(segment)?) {
+        if has_members(segment)? {
+            break;
+        }
+        let is_saved = saved == Some(store::changes(segment)?);
+        if is_saved && round > 0 {
             break;
         }
         let me = members::join(region, layout, ProcessId::current(), members::HUB)?;
-        let written = write_as(segment, me, door, kept);
+        let written = write_as(segment, me, door, saved.filter(|_| is_saved), kept);
         members::leave(region, layout, me)?;
         saved = written?;
         if saved.is_none() {
@@ -119,12 +128,14 @@ fn write_all(
     Ok(())
 }
 
-/// As the host: gives what [`store::changes`] was before it wrote. `None`: another is the host, or there
+/// As the host: gives what [`store::changes`] was before it wrote; it need not if the file has all, and
+/// still stands there. `None`: another is the host, or there
 /// is nothing to do.
 fn write_as(
     segment: &Arc<Segment>,
     me: MemberId,
     door: Option<&Door>,
+    saved: Option<Vec<u64>>,
     kept: &mut Vec<PathBuf>,
 ) -> Result<Option<Vec<u64>>> {
     let (region, layout) = (segment.region(), segment.layout());
@@ -133,8 +144,13 @@ fn write_as(
     }
     let store = Store::new(Arc::clone(segment), me);
     let written = Will::read(&store).and_then(|will| {
-        let write = |will: Will| answering(door, || write_once(&store, &will, kept));
-        will.map(write).transpose()
+        let Some(will) = will else {
+            return Ok(None);
+        };
+        match saved.filter(|_| !will.has_lost_its_file()) {
+            Some(saved) => Ok(Some(saved)),
+            None => answering(door, || write_once(&store, &will, kept)).map(Some),
+        }
     });
     host::release(region, me)?;
     written

@@ -11,10 +11,12 @@
 //! 4. The writer looks what that is, and removes it if it is ours.
 //!
 //! The place is never empty meanwhile, and who is killed at any step loses nothing: it may leave one
-//! file more than are needed. Where the file system cannot exchange, what is not ours is copied to such
-//! a name before it is written over; who puts a file there between these two loses it.
+//! file more than are needed. What the disk has and what cannot take the place stays under such a name.
+//! Where the file system cannot exchange, what is not ours is linked or copied to one before it is
+//! written over; who puts a file there between these two loses it.
 
-use super::files::{NAMES, TRIES, Target, exchange, is_named, rename, rename_new};
+use super::files::{Found, TRIES, Target};
+use super::names::{LACKS_RENAMES, NAMES, exchange, is_named, rename, rename_new};
 use super::origin::Origin;
 use super::{Flaw, IsOurs};
 use crate::error::Result;
@@ -50,9 +52,9 @@ impl Draft<'_> {
     /// under another name: gives that.
     pub(super) fn publish(mut self, is_ours: IsOurs<'_>) -> Result<Option<PathBuf>> {
         let target = self.target;
-        let placed = self.file.sync_all().map_err(Flaw::Io);
-        let placed = placed.and_then(|()| self.take_its_place(is_ours));
-        let kept = placed.map_err(|flaw| target.unwritten(flaw))?;
+        self.file.sync_all().map_err(|error| target.unwritten(Flaw::Io(error)))?;
+        let placed = self.take_its_place(is_ours);
+        let kept = placed.map_err(|flaw| target.unwritten(flaw).keeping_it(self.stay()))?;
         target.sync_folder().map_err(|error| {
             let why = format!("was written, but may not outlast a loss of power: {error}");
             target.refuse(&why).keeping(kept.as_slice())
@@ -83,13 +85,25 @@ impl Draft<'_> {
                 }
                 // Nothing stands there any more.
                 Err(Errno::NOENT) => {}
-                Err(Errno::INVAL | Errno::NOSYS | Errno::OPNOTSUPP) => {
-                    return self.write_over(is_ours);
-                }
+                Err(errno) if LACKS_RENAMES.contains(&errno) => return self.write_over(is_ours),
                 Err(errno) => return Err(Flaw::Io(errno.into())),
             }
         }
         Err(Flaw::Io(io::Error::other("others write it all the time")))
+    }
+
+    /// Is whole, and cannot take the place: if it is still there, it stays under another name.
+    fn stay(&mut self) -> Option<PathBuf> {
+        if is_named(&self.file, &self.path) != Ok(true) {
+            return None;
+        }
+        // Under the name of a draft the next one would remove it.
+        if self.target.is_draft(self.path.file_name().unwrap_or_default()) {
+            self.stand_aside().ok()?;
+        }
+        self.is_placed = true;
+        let _ = self.target.sync_folder();
+        Some(self.path.clone())
     }
 
     /// Takes the name of a file that is kept.
@@ -109,18 +123,24 @@ impl Draft<'_> {
     /// Takes the place without an exchange.
     fn write_over(&mut self, is_ours: IsOurs<'_>) -> Result<Option<PathBuf>, Flaw> {
         let target = self.target;
-        let kept = match target.open()? {
-            Some(found) if !found.origin().is_some_and(is_ours) => {
-                let mut copy = target.draft()?;
-                io::copy(&mut &found.file, &mut &copy.file)?;
-                copy.file.sync_all()?;
-                copy.stand_aside()?;
-                copy.is_placed = true;
-                Some(copy.path.clone())
-            }
-            _ => None,
+        let mut other = target.open()?.filter(|found| !found.origin().is_some_and(is_ours));
+        let keep = |other: &mut Found| target.link(other).or_else(|_| target.copy(other));
+        let kept = other.as_mut().map(keep).transpose()?;
+        // If the draft is gone, its name may be that of the link.
+        let renamed = match is_named(&self.file, &self.path) {
+            Ok(true) => rename(&self.path, &target.path),
+            Ok(false) => Err(Errno::NOENT),
+            Err(errno) => Err(errno),
         };
-        rename(&self.path, &target.path).map_err(|errno| self.lost(errno.into()))?;
+        if let Err(errno) = renamed {
+            if let Some((other, kept)) = other.zip(kept)
+                && is_named(&other.file, &target.path) == Ok(true)
+            {
+                // It has not lost its place.
+                let _ = std::fs::remove_file(kept);
+            }
+            return Err(self.lost(errno.into()));
+        }
         self.is_placed = true;
         Ok(kept)
     }
@@ -152,6 +172,28 @@ impl Target {
             // What cannot be removed does no harm.
             let _ = remove_unlocked(&file.path());
         }
+    }
+
+    /// Gives what stands there a second name, by which it is kept.
+    fn link(&self, found: &mut Found) -> io::Result<PathBuf> {
+        let (kept, ()) = self.first_free("replaced", |kept| rustix::fs::link(&self.path, kept))?;
+        if is_named(&found.file, &kept) != Ok(true) {
+            // Another has come meanwhile, whatever it is.
+            let flags = OFlags::PATH | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+            found.file = rustix::fs::open(&kept, flags, Mode::empty())?.into();
+        }
+        Ok(kept)
+    }
+
+    /// Keeps a copy of a file: there are file systems without links, and files that not everybody may
+    /// link.
+    fn copy(&self, found: &Found) -> Result<PathBuf, Flaw> {
+        let mut copy = self.draft()?;
+        io::copy(&mut &found.file, &mut &copy.file)?;
+        copy.file.sync_all()?;
+        copy.stand_aside()?;
+        copy.is_placed = true;
+        Ok(copy.path.clone())
     }
 
     /// A new file under another name.
@@ -224,8 +266,8 @@ mod tests {
     }
 
     #[test]
-    fn where_nothing_can_be_exchanged_what_is_not_ours_is_copied() {
-        let folder = Folder::new("copied");
+    fn where_nothing_can_be_exchanged_what_is_not_ours_is_linked() {
+        let folder = Folder::new("linked");
         let target = Target::of(&folder.path("values")).unwrap();
         for (stands, kept) in [(None, false), (Some(1), true), (Some(2), false)] {
             let _ = fs::remove_file(&target.path);
@@ -245,6 +287,64 @@ mod tests {
             }
             assert_eq!(folder.names(), ["values"]);
         }
+    }
+
+    #[test]
+    fn where_there_are_no_links_what_is_not_ours_is_copied() {
+        let folder = Folder::new("copied");
+        let target = Target::of(&folder.path("values")).unwrap();
+        fs::write(&target.path, whole(1)).unwrap();
+        let found = target.open().unwrap().unwrap();
+        let copy = target.copy(&found).unwrap();
+        assert_eq!(copy, target.sibling(".replaced-1"));
+        assert_eq!(is_named(&found.file, &copy), Ok(false));
+        assert_eq!(fs::read(copy).unwrap(), whole(1));
+        assert_eq!(folder.names().len(), 2);
+    }
+
+    #[test]
+    fn what_comes_as_another_is_linked_is_what_is_kept() {
+        let folder = Folder::new("late");
+        let target = Target::of(&folder.path("values")).unwrap();
+        fs::write(&target.path, whole(1)).unwrap();
+        let mut found = target.open().unwrap().unwrap();
+        fs::remove_file(&target.path).unwrap();
+        fs::write(&target.path, whole(2)).unwrap();
+        let kept = target.link(&mut found).unwrap();
+        assert_eq!(fs::read(kept).unwrap(), whole(2));
+        assert_eq!(is_named(&found.file, &target.path), Ok(true));
+    }
+
+    #[test]
+    fn what_has_not_lost_its_place_is_not_kept_twice() {
+        let folder = Folder::new("twice");
+        let target = Target::of(&folder.path("values")).unwrap();
+        fs::write(&target.path, whole(1)).unwrap();
+        let mut draft = target.draft().unwrap();
+        draft.stand_aside().unwrap();
+        fs::remove_file(&draft.path).unwrap();
+        assert!(draft.write_over(&|_| false).is_err());
+        assert_eq!(draft.stay(), None);
+        assert_eq!(folder.names(), ["values"]);
+        assert_eq!(fs::read(&target.path).unwrap(), whole(1));
+    }
+
+    #[test]
+    fn what_is_whole_and_cannot_take_the_place_stays() {
+        let folder = Folder::new("stays");
+        let target = Target::of(&folder.path("values")).unwrap();
+        fs::create_dir(&target.path).unwrap();
+        for number in 1..=2 {
+            let mut draft = target.draft().unwrap();
+            draft.file.write_all(&whole(number)).unwrap();
+            assert!(draft.write_over(&|_| true).is_err());
+            let kept = draft.stay().unwrap();
+            drop(draft);
+            target.sweep();
+            assert_eq!(kept, target.sibling(&format!(".replaced-{number}")));
+            assert_eq!(fs::read(kept).unwrap(), whole(number));
+        }
+        assert_eq!(folder.names().len(), 3);
     }
 
     #[test]

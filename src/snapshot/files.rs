@@ -8,25 +8,26 @@
 
 use super::Flaw;
 use super::format::{Head, foreign};
+use super::names::{is_named, rename_new};
 use super::origin::Origin;
 use crate::error::{Error, Result};
-use crate::fault;
-use rustix::fs::{Access, AtFlags, CWD, FileType, Mode, OFlags, RenameFlags, Stat};
+use rustix::fs::{Access, AtFlags, CWD, FileType, Mode, OFlags, Stat};
 use rustix::io::Errno;
+use rustix::thread::CapabilitySet;
 use std::ffi::OsString;
 use std::fs::File;
 use std::io;
 use std::os::unix::fs::FileExt as _;
 use std::path::{Path, PathBuf};
 
-/// How many names are tried.
-pub(super) const NAMES: u32 = 10_000;
 /// How often it is tried while others come and go.
 pub(super) const TRIES: u32 = 100;
 /// Bytes of a file's name: what is beside it has longer ones, and file systems take 255.
 const LONGEST_NAME: usize = 220;
 /// Everybody may write.
 const BY_ALL: u32 = 0o002;
+/// Only owners may rename and remove what is in the folder.
+const STICKY: u32 = 0o1000;
 
 /// Where the snapshot is.
 #[derive(Debug)]
@@ -94,12 +95,29 @@ impl Target {
         let found = self.open()?;
         let access = Access::WRITE_OK | Access::EXEC_OK;
         match rustix::fs::accessat(CWD, &self.folder, access, AtFlags::EACCESS) {
-            Err(errno @ (Errno::ACCESS | Errno::ROFS)) => {
-                Err(self.cannot("be written when it is time", &errno.into()))
+            Err(errno @ (Errno::ACCESS | Errno::ROFS)) => Err(self.cannot_later(errno)),
+            _ if found.as_ref().is_some_and(|found| self.sticks(found)) => {
+                Err(self.cannot_later(Errno::PERM))
             }
             // Where that cannot be asked, it is seen then.
             _ => Ok(found),
         }
+    }
+
+    /// Whether the folder lets nobody but its owner and that of the file (and who has the power) replace
+    /// it, as that of temporary files does.
+    fn sticks(&self, found: &Found) -> bool {
+        let stats = rustix::fs::stat(&self.folder).and_then(|folder| {
+            let file = rustix::fs::fstat(&found.file)?;
+            Ok((folder, file))
+        });
+        let me = rustix::process::geteuid().as_raw();
+        let is_sticky = stats.is_ok_and(|(folder, file)| {
+            folder.st_mode & STICKY != 0 && folder.st_uid != me && file.st_uid != me
+        });
+        is_sticky
+            && rustix::thread::capabilities(None)
+                .is_ok_and(|sets| !sets.effective.contains(CapabilitySet::FOWNER))
     }
 
     /// Renames a file that cannot be used, and says so; `None` if another one stands there by now.
@@ -119,7 +137,11 @@ impl Target {
 
     /// Another one may come in this very moment: then that gets its place back, and it is `None`.
     fn put_aside(&self, found: &Found) -> io::Result<Option<PathBuf>> {
-        let aside = self.rename_from(&self.path, "damaged")?;
+        self.judge_aside(found, self.rename_from(&self.path, "damaged")?)
+    }
+
+    /// What has been renamed may be another one.
+    fn judge_aside(&self, found: &Found, aside: PathBuf) -> io::Result<Option<PathBuf>> {
         let is_it = is_named(&found.file, &aside)?;
         if !is_it && let Err(errno) = rename_new(&aside, &self.path) {
             let kept = aside.display();
@@ -127,19 +149,6 @@ impl Target {
         }
         let _ = self.sync_folder();
         Ok(is_it.then_some(aside))
-    }
-
-    /// Renames a file to `FILE.KIND-N`. None of those that were put aside before is written over.
-    pub(super) fn rename_from(&self, path: &Path, kind: &str) -> io::Result<PathBuf> {
-        for number in 1..NAMES {
-            let aside = self.sibling(&format!(".{kind}-{number}"));
-            match rename_new(path, &aside) {
-                Ok(()) => return Ok(aside),
-                Err(Errno::EXIST) => {}
-                Err(errno) => return Err(errno.into()),
-            }
-        }
-        Err(io::Error::other(format!("{NAMES} others are kept already")))
     }
 
     /// It was not read.
@@ -170,6 +179,10 @@ impl Target {
 
     fn cannot(&self, what: &str, error: &io::Error) -> Error {
         self.refuse(&format!("cannot {what}: {error}"))
+    }
+
+    fn cannot_later(&self, errno: Errno) -> Error {
+        self.cannot("be written when it is time", &errno.into())
     }
 
     fn name(&self) -> String {
@@ -230,66 +243,11 @@ fn distrust(stat: &Stat) -> Option<String> {
     (stat.st_mode & BY_ALL != 0).then(|| "could have been written by anybody (mode o+w)".into())
 }
 
-/// Whether a file is the one of that name.
-pub(super) fn is_named(file: &File, path: &Path) -> Result<bool, Errno> {
-    let (open, named) = (rustix::fs::fstat(file)?, rustix::fs::lstat(path)?);
-    Ok((open.st_dev, open.st_ino) == (named.st_dev, named.st_ino))
-}
-
-/// Lets two files have each other's name.
-pub(super) fn exchange(one: &Path, other: &Path) -> Result<(), Errno> {
-    fault::point(fault::FILE);
-    rustix::fs::renameat_with(CWD, one, CWD, other, RenameFlags::EXCHANGE)
-}
-
-/// Gives a file a name, whatever has that.
-pub(super) fn rename(from: &Path, to: &Path) -> Result<(), Errno> {
-    fault::point(fault::FILE);
-    rustix::fs::rename(from, to)
-}
-
-/// Gives a file a name that no other has.
-pub(super) fn rename_new(from: &Path, to: &Path) -> Result<(), Errno> {
-    fault::point(fault::FILE);
-    match rustix::fs::renameat_with(CWD, from, CWD, to, RenameFlags::NOREPLACE) {
-        Err(Errno::INVAL | Errno::NOSYS | Errno::OPNOTSUPP) => rename_by_link(from, to),
-        renamed => renamed,
-    }
-}
-
-/// The same where the file system cannot do it in one step: for a moment it has both names.
-fn rename_by_link(from: &Path, to: &Path) -> Result<(), Errno> {
-    match rustix::fs::link(from, to) {
-        Ok(()) => rustix::fs::unlink(from),
-        // Nor has it more than one name.
-        Err(Errno::PERM | Errno::NOSYS | Errno::OPNOTSUPP) => match rustix::fs::lstat(to) {
-            Ok(_) => Err(Errno::EXIST),
-            Err(Errno::NOENT) => rustix::fs::rename(from, to),
-            Err(errno) => Err(errno),
-        },
-        Err(errno) => Err(errno),
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::snapshot::tests::Folder;
     use std::fs;
-
-    #[test]
-    fn a_new_name_is_one_that_no_other_has_by_a_link_too() {
-        let folder = Folder::new("link");
-        let [one, other, third] = ["one", "other", "third"].map(|name| folder.path(name));
-        fs::write(&one, b"1").unwrap();
-        fs::write(&other, b"2").unwrap();
-        assert_eq!(rename_by_link(&one, &other), Err(Errno::EXIST));
-        assert_eq!(rename_by_link(&one, &third), Ok(()));
-        assert_eq!(rename_by_link(&one, &third), Err(Errno::NOENT));
-        assert_eq!(fs::read(&third).unwrap(), b"1");
-        assert_eq!(fs::read(&other).unwrap(), b"2");
-        assert_eq!(folder.names().len(), 2);
-    }
 
     #[test]
     fn a_file_that_comes_as_a_damaged_one_is_put_aside_gets_its_place_back() {
@@ -308,5 +266,44 @@ mod tests {
         fs::remove_file(&target.path).unwrap();
         let error = target.keep_aside(&found, "is damaged").unwrap().to_string();
         assert!(error.contains("is damaged, and cannot be renamed: No such file"), "{error}");
+    }
+
+    /// As if the file system could not rename without replacing.
+    #[test]
+    fn a_file_that_comes_at_any_step_of_the_putting_aside_is_never_gone() {
+        for step in ["reserved", "renamed", "both"] {
+            let folder = Folder::new("any-step");
+            let target = Target::of(&folder.path("values")).unwrap();
+            let comes = |content: &str| {
+                fs::write(folder.path("good"), content).unwrap();
+                fs::rename(folder.path("good"), &target.path).unwrap();
+            };
+            fs::write(&target.path, b"csm-").unwrap();
+            let found = target.open().unwrap().unwrap();
+            let reserved = target.reserve("damaged").unwrap();
+            if step != "renamed" {
+                comes("first");
+            }
+            let aside = reserved.give_to(&target.path).unwrap();
+            if step != "reserved" {
+                comes("last");
+            }
+            let outcome = target.judge_aside(&found, aside);
+            let kept = target.sibling(".damaged-1");
+            let last = if step == "reserved" { "first" } else { "last" };
+            assert_eq!(fs::read_to_string(&target.path).unwrap(), last);
+            match step {
+                "reserved" => assert!(outcome.unwrap().is_none() && !kept.exists()),
+                "renamed" => {
+                    assert_eq!(outcome.unwrap().as_ref(), Some(&kept));
+                    assert_eq!(fs::read_to_string(kept).unwrap(), "csm-");
+                }
+                _ => {
+                    let error = outcome.unwrap_err().to_string();
+                    assert!(error.ends_with("values.damaged-1"), "{error}");
+                    assert_eq!(fs::read_to_string(kept).unwrap(), "first");
+                }
+            }
+        }
     }
 }

@@ -22,13 +22,14 @@
 mod draft;
 mod files;
 mod format;
+mod names;
 mod origin;
 mod read;
 mod record;
 mod write;
 
 pub use origin::Origin;
-pub use read::{ReadIn, maximum_of, read, read_for};
+pub use read::{ReadIn, maximum_of, read, read_for, unread};
 pub use write::{Written, replace, stands, write};
 
 use crate::clock;

@@ -87,6 +87,12 @@ pub fn maximum_of(path: &Path) -> Option<u64> {
     Some(Target::at(path).open().ok()??.head().ok()?.maximum)
 }
 
+/// What [`read()`] fails with where the store has failed so: if it is full, a larger one may do.
+#[must_use]
+pub fn unread(path: &Path, error: Error) -> Error {
+    Target::at(path).unread(Flaw::Store(error))
+}
+
 fn store_all(
     store: &Store,
     found: &Found,

@@ -65,6 +65,21 @@ fn who_goes_before_it_is_a_member_leaves_a_file_that_has_all_as_it_is() {
 }
 
 #[test]
+fn who_goes_before_it_is_a_member_writes_the_file_if_that_is_gone() {
+    let group = Group::new("moved", true);
+    let (mut founder, mut guest) = (group.start(), group.start());
+    leave_behind(&group, &mut guest, 7);
+    let entries = group.restored().stats().unwrap().entries;
+    begin(&mut founder);
+    assert_eq!(ask(&mut guest, "join 0"), "in");
+    guest.kill();
+    std::fs::remove_file(group.file()).unwrap();
+    assert_eq!(ask(&mut founder, "let"), "out");
+    group.must_be_free();
+    assert_eq!(group.restored().stats().unwrap().entries, entries);
+}
+
+#[test]
 fn who_comes_after_the_reading_has_failed_hears_nothing_until_its_founder_has() {
     let group = Group::new("failed", true);
     let (mut founder, mut guest) = (group.start(), group.start());

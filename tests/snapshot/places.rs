@@ -6,7 +6,8 @@ use cluster_shared_memory::entry::{Tag, Value};
 use cluster_shared_memory::error::Error;
 use cluster_shared_memory::snapshot::{self, Origin, Progress, Written};
 use cluster_shared_memory::store::Store;
-use rustix::thread::{CapabilitySet, CapabilitySets, set_capabilities};
+use rustix::fs::Uid;
+use rustix::thread::{CapabilitySet, CapabilitySets, set_capabilities, set_thread_res_uid};
 use std::fs::{self, Permissions};
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
@@ -52,6 +53,19 @@ fn without_power<T: Send>(run: impl FnOnce() -> T + Send) -> T {
     std::thread::scope(|scope| {
         let thread = scope.spawn(|| {
             set_capabilities(None, none).unwrap();
+            run()
+        });
+        thread.join().unwrap()
+    })
+}
+
+/// Runs in a thread of a user that is not root.
+fn as_another<T: Send>(run: impl FnOnce() -> T + Send) -> T {
+    std::thread::scope(|scope| {
+        let thread = scope.spawn(|| {
+            let nobody = Uid::from_raw(65_534);
+            // Of this thread alone; with the user it loses the power.
+            set_thread_res_uid(nobody, nobody, nobody).unwrap();
             run()
         });
         thread.join().unwrap()
@@ -219,4 +233,36 @@ fn what_was_kept_is_told_even_if_that_may_not_outlast_a_loss_of_power() {
     let (why, kept) = refusal(outcome);
     assert!(why.starts_with("was written, but may not outlast a loss of power"), "{why}");
     assert_eq!(restored(&kept.unwrap()), all(&other));
+}
+
+#[test]
+fn what_cannot_take_the_place_of_a_file_of_another_user_stays_beside_it() {
+    if !rustix::process::geteuid().is_root() {
+        println!("not run: only root can make files of another user");
+        return;
+    }
+    let (folder, before) = (Folder::new("sticky"), store_of(b"before"));
+    write(&before, &folder.file()).unwrap();
+    set_mode(&folder.file(), 0o644);
+    set_mode(folder.path(), 0o1777);
+    // It is told when it is read.
+    let outcome = as_another(|| read(&new_store(16 * MIB), &folder.file()));
+    let (why, kept) = refusal(outcome);
+    let told = "cannot be written when it is time: Operation not permitted";
+    assert!(why.starts_with(told) && kept.is_none(), "{why}");
+    // And if it was put there later, nothing is lost.
+    for number in 1..=2 {
+        let (outcome, everything) = as_another(|| {
+            let store = store_of(format!("after {number}").as_bytes());
+            (replace(&store, &folder.file(), None, &mut |_| {}), all(&store))
+        });
+        let (why, kept) = refusal(outcome);
+        assert!(why.starts_with("cannot be written: Operation not permitted"), "{why}");
+        let kept = kept.unwrap();
+        assert_eq!(kept, folder.path().join(format!("values.replaced-{number}")));
+        // Only its user may read it.
+        assert_eq!(as_another(|| restored(&kept)), everything);
+        assert_eq!(restored(&folder.file()), all(&before));
+        assert_eq!(folder.names().len(), 1 + number);
+    }
 }
