@@ -84,7 +84,8 @@ impl Will {
 
 /// Writes the snapshot, if this process was the last one to have a member, or a hub. It has none any
 /// more. `saved` is what [`store::changes`] was when the file that it began with had all, which may have
-/// been taken away since; `None`: it may have nothing. Gives where it has put files that this memory did not begin with.
+/// been taken away since; `None`: it may have nothing. Gives where it has put files that this memory did
+/// not begin with.
 ///
 /// # Errors
 /// Those of [`snapshot::replace`].
@@ -129,8 +130,7 @@ fn write_all(
 }
 
 /// As the host: gives what [`store::changes`] was before it wrote; it need not if the file has all, and
-/// still stands there. `None`: another is the host, or there
-/// is nothing to do.
+/// still stands there. `None`: another is the host, or there is nothing to do.
 fn write_as(
     segment: &Arc<Segment>,
     me: MemberId,
