@@ -122,8 +122,8 @@ pub enum Error {
         file: String,
         /// What is wrong with it, or what happened to it, as the end of a sentence.
         why: String,
-        /// What a file that is damaged, stood in the way, or cannot take its place, is called now; several
-        /// with `and` between them. `None`: nothing was moved.
+        /// What a file that is damaged, stood in the way, or cannot take its place, is called now;
+        /// several with `and` between them. `None`: nothing was moved.
         kept: Option<String>,
         /// Whether a larger segment might have room for it.
         is_too_large: bool,

@@ -1,8 +1,9 @@
 //! Death on demand: a test can end or stop this thread before any chosen store into the segment.
 //!
-//! Every store into the segment passes [`point`], and every step of a snapshot to its place. Without the feature `faults` it is empty; with
-//! it, it counts, and when the fuel of the thread has run out does what the test asked for. That is
-//! how the crash matrix visits each gap between two stores of each operation.
+//! Every store into the segment passes [`point`], and every step of a snapshot to its place. Without
+//! the feature `faults` it is empty; with it, it counts, and when the fuel of the thread has run out
+//! does what the test asked for. That is how the crash matrix visits each gap between two stores of
+//! each operation.
 
 /// What happens when the fuel has run out.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -20,7 +21,7 @@ pub enum Then {
 #[derive(Debug, Clone, Copy)]
 pub struct Died;
 
-/// What [`point`] is told of a step that changes which file has which name. It is no offset of a segment.
+/// What [`point`] is told of a step that changes which file has which name: no offset of a segment.
 pub const FILE: u64 = u64::MAX;
 
 /// Called before each store into the segment, with its offset in bytes.

@@ -59,7 +59,7 @@ pub struct Changes<'r> {
     region: &'r Region,
     pairs: Pairs,
     /// A Bloom filter of one word: which offsets are among the pairs.
-    noted: u64,
+    filter: u64,
     /// Written after all others: who takes such a word over must find everything else done.
     hand_overs: ArrayVec<(u64, u64, u64), HAND_OVERS>,
 }
@@ -69,7 +69,7 @@ impl<'r> Changes<'r> {
     #[inline]
     #[must_use]
     pub const fn new(region: &'r Region) -> Self {
-        Self { region, pairs: Pairs::new_const(), noted: 0, hand_overs: ArrayVec::new_const() }
+        Self { region, pairs: Pairs::new_const(), filter: 0, hand_overs: ArrayVec::new_const() }
     }
 
     /// The word at `at` as it will be.
@@ -78,7 +78,7 @@ impl<'r> Changes<'r> {
     /// [`Error::Corrupted`] if there is no such word.
     #[inline]
     pub fn get(&self, at: Offset) -> Result<u64> {
-        let noted = if self.noted & filter_bit(at) == 0 { None } else { pending(&self.pairs, at) };
+        let noted = if self.filter & filter_bit(at) == 0 { None } else { pending(&self.pairs, at) };
         match noted {
             Some(value) => Ok(value),
             // Relaxed: the latch orders everything that its domain holds.
@@ -140,7 +140,7 @@ impl<'r> Changes<'r> {
     /// What the word at `at` shall become, if it is among the changes.
     #[inline]
     fn noted(&mut self, at: Offset) -> Option<&mut u64> {
-        if self.noted & filter_bit(at) == 0 {
+        if self.filter & filter_bit(at) == 0 {
             return None;
         }
         let pair = self.pairs.iter_mut().find(|[place, _]| *place == at.bytes());
@@ -149,7 +149,7 @@ impl<'r> Changes<'r> {
 
     #[inline]
     fn note(&mut self, at: Offset, value: u64) -> Result<()> {
-        self.noted |= filter_bit(at);
+        self.filter |= filter_bit(at);
         self.pairs.try_push([at.bytes(), value]).map_err(|_| too_many(at.bytes()))
     }
 
